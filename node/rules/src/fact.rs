@@ -1,0 +1,190 @@
+//! Facts: what a node has made durable, in order. Everything else is a fold over them.
+//!
+//! **Invariant:** a fact is written only by a decision of this crate and never changed; what may be
+//! erased lies in a blob beside it.
+
+use corridor_proto::card::SignedCard;
+use corridor_proto::charter::SignedKeyEvent;
+use corridor_proto::record::SignedHeader;
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, UnixMillis};
+
+use crate::log::Sort;
+use crate::peer::PeerState;
+
+/// Where a fact's blob lies: the store alone knows what the numbers mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Place {
+    /// Part of the journal.
+    pub segment: u32,
+    /// Offset in it.
+    pub offset: u64,
+}
+
+/// Erasable bytes that belong to a fact: salt and content. Empty when a fold needs no content.
+pub type Blob = Vec<u8>;
+
+/// One durable fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// An RCP's charter has one more event.
+    KeyEvent {
+        /// Whose.
+        rcp: RcpId,
+        /// The event.
+        event: SignedKeyEvent,
+    },
+    /// An RCP's newest card.
+    Card {
+        /// Whose.
+        rcp: RcpId,
+        /// The card.
+        card: SignedCard,
+    },
+    /// A peer changed its state here.
+    Peer {
+        /// Which.
+        rcp: RcpId,
+        /// To what.
+        state: PeerState,
+        /// When.
+        at: UnixMillis,
+    },
+    /// A log was opened here, or first seen from its owner.
+    Circle {
+        /// Whose log.
+        owner: RcpId,
+        /// Seed of its identifier.
+        seed: LogSeed,
+        /// What sort of circle.
+        sort: Sort,
+        /// The circle's name where it is ours; empty otherwise.
+        name: String,
+    },
+    /// Lines were appended to a log.
+    Lines {
+        /// Which log.
+        log: LogId,
+        /// Index of the first.
+        from: u64,
+        /// The lines.
+        lines: Vec<Vec<u8>>,
+    },
+    /// A head of a log: ours, before it leaves the house, or the owner's, which we follow.
+    Head {
+        /// Which log.
+        log: LogId,
+        /// The checkpoint, a signed note.
+        note: String,
+    },
+    /// The readers of a log of ours, or the newest list of one we follow.
+    List {
+        /// Which log.
+        log: LogId,
+        /// Hash by which a line names it.
+        hash: Hash,
+        /// Salt and list.
+        blob: Blob,
+    },
+    /// The note of a withdrawal.
+    Note {
+        /// Hash by which a line names it.
+        hash: Hash,
+        /// Salt and note.
+        blob: Blob,
+    },
+    /// A reader lost a log of ours at this size.
+    Former {
+        /// Which log.
+        log: LogId,
+        /// Who.
+        rcp: RcpId,
+        /// Lines that it may hold.
+        size: u64,
+    },
+    /// A record version, ours or received.
+    Record {
+        /// Its signed header.
+        header: SignedHeader,
+        /// Salt and body.
+        blob: Blob,
+    },
+    /// A record version that came and is kept out.
+    Quarantine {
+        /// Whose.
+        rcp: RcpId,
+        /// Which record.
+        record: RecordId,
+        /// Hash under which a line named it.
+        version_hash: Hash,
+        /// Reason code.
+        reason: String,
+    },
+    /// A draft was saved.
+    Draft {
+        /// Which record it is to become, or a version of.
+        record: RecordId,
+        /// Kind of record.
+        kind: u16,
+        /// When.
+        at: UnixMillis,
+        /// Salt and body.
+        blob: Blob,
+    },
+    /// A draft was discarded or published.
+    DraftGone {
+        /// Which.
+        record: RecordId,
+    },
+    /// A receipt of a reader.
+    Held {
+        /// Who holds.
+        holder: RcpId,
+        /// The cosignature.
+        note: String,
+    },
+    /// This start of the node.
+    Start {
+        /// Its random number.
+        number: StartNumber,
+    },
+    /// The safety numbers differ: whatever came from that RCP goes, and it is a stranger again.
+    Forget {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// A start number seen of a peer.
+    PeerStart {
+        /// Of whom.
+        rcp: RcpId,
+        /// The number.
+        number: StartNumber,
+    },
+    /// An invitation was made.
+    Invitation {
+        /// Hash of its token.
+        token: Hash,
+        /// When it ends.
+        expires: UnixMillis,
+    },
+    /// An invitation was redeemed.
+    Redeemed {
+        /// Hash of its token.
+        token: Hash,
+    },
+    /// This node signs nothing more until a person has acted.
+    SigningStopped {
+        /// Why: a stable code.
+        reason: String,
+    },
+}
+
+/// Salt and content as a blob.
+pub fn blob(salt: &Salt, content: &[u8]) -> Blob {
+    [salt.as_bytes(), content].concat()
+}
+
+/// Salt and content of a blob; `None` once erased.
+pub fn unblob(blob: &[u8]) -> Option<(Salt, &[u8])> {
+    let (salt, content) = blob.split_first_chunk::<32>()?;
+    (*salt != [0; 32]).then_some((Salt::new(*salt), content))
+}

@@ -1,0 +1,24 @@
+//! Limits of behaviour, each with its reason. What is signed or sent has its limits in the protocol.
+
+/// Credit that one side grants at the start of a connection: four packages in flight.
+pub const CREDIT_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of frames composed in one step, so that one peer never holds a thread for long.
+pub const STEP_BYTES: usize = 512 * 1024;
+/// Bytes of records in one frame: large enough to spare overhead, small enough to share the line.
+pub const RECORDS_FRAME_BYTES: usize = 256 * 1024;
+/// Records wanted and not yet answered, over all logs of a connection.
+pub const WANTS_IN_FLIGHT: usize = 2_048;
+/// Ranges that a peer may have asked for and not yet received.
+pub const WANTED_RANGES_MAX: usize = 65_536;
+/// A receipt that follows no withdrawal is sent at most so often for a log.
+pub const HELD_INTERVAL_MS: u64 = 60_000;
+/// Logs that one RCP may open at another: every circle it could have.
+pub const LOGS_PER_RCP_MAX: usize = 4_096;
+/// Frames refused on one connection before it is closed: a broken peer is not worth more.
+pub const REFUSALS_PER_LINK_MAX: u32 = 64;
+/// An invitation is good for seven days.
+pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// Invitations open at one time: more than there are RCPs.
+pub const INVITATIONS_MAX: usize = 256;
+/// Former start numbers of this folder that are kept: a start an hour for ten years.
+pub const STARTS_MAX: usize = 100_000;

@@ -1,0 +1,402 @@
+//! The `Carry` side of a link: pulls and packages, wants and records, credits.
+
+use corridor_proto::limits::{PACKAGE_BYTES_MAX, WANT_RANGES_MAX};
+use corridor_proto::line::{Act, ReadLine, read_line};
+use corridor_proto::record::SignedRecord;
+use corridor_proto::{LogId, Reason, Refusal, v1, wire};
+use prost::Message;
+
+use super::{Closing, Context, Link, Named, Output, Serving, Unverified, carry, reads};
+use crate::ingest::Arrival;
+use crate::limits::{CREDIT_BYTES, STEP_BYTES, WANTED_RANGES_MAX, WANTS_IN_FLIGHT};
+use crate::log::Log;
+use crate::serve::{self, Target};
+use v1::carry_frame::Frame;
+
+impl Link {
+    pub(super) fn carry_frame(
+        &mut self,
+        frame: v1::CarryFrame,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let bytes = u64::try_from(frame.encoded_len()).unwrap_or(u64::MAX);
+        let Some(frame) = frame.frame else { return };
+        if self.hello.is_none() {
+            return self.refused(Refusal::new("carry frame", Reason::OutOfOrder), out);
+        }
+        if matches!(
+            frame,
+            Frame::Package(_) | Frame::Records(_) | Frame::AttachmentChunk(_)
+        ) {
+            self.taken = self.taken.saturating_add(bytes);
+            let spare = u64::try_from(2 * PACKAGE_BYTES_MAX).unwrap_or(u64::MAX);
+            if self.taken > self.granted.saturating_add(spare) {
+                return self.close(Closing::CreditExceeded, out);
+            }
+            self.to_grant = self.to_grant.saturating_add(bytes);
+        }
+        let verdict = match frame {
+            Frame::Pull(pull) => self.pull(&pull, context, out),
+            Frame::Package(package) => self.package(package, out),
+            Frame::Want(want) => self.want(&want, context, out),
+            Frame::Records(records) => self.records(records, context, out),
+            Frame::Gone(gone) => self.gone(&gone),
+            Frame::Credit(credit) => {
+                let bytes = i64::try_from(credit.bytes).unwrap_or(i64::MAX);
+                self.credit = self.credit.saturating_add(bytes);
+                Ok(())
+            }
+            // Attachments are fetched once records carry them.
+            Frame::AttachmentChunk(_) => Ok(()),
+        };
+        if let Err(refusal) = verdict {
+            self.refused(refusal, out);
+        }
+        if self.to_grant >= CREDIT_BYTES / 4 {
+            self.grant(self.to_grant, out);
+        }
+    }
+
+    pub(super) fn grant_first(&mut self, out: &mut Vec<Output>) {
+        self.grant(CREDIT_BYTES, out);
+    }
+
+    fn grant(&mut self, bytes: u64, out: &mut Vec<Output>) {
+        self.granted = self.granted.saturating_add(bytes);
+        self.to_grant = 0;
+        out.push(carry(Frame::Credit(v1::Credit { bytes })));
+    }
+
+    /// The peer follows a log of ours. One that it may not read and one that does not exist get the
+    /// same answer.
+    fn pull(
+        &mut self,
+        pull: &v1::Pull,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let id = LogId::from_slice(&pull.log)?;
+        let log = context
+            .model
+            .logs
+            .get(&id)
+            .filter(|_| reads(context, &id, &self.peer));
+        let Some(log) = log.filter(|_| self.their_have) else {
+            let gone = v1::Gone {
+                log: pull.log.clone(),
+                ranges: Vec::new(),
+            };
+            out.push(carry(Frame::Gone(gone)));
+            return Ok(());
+        };
+        if pull.from > log.size() || pull.target > log.size() {
+            return Err(Refusal::new("pull", Reason::OutOfOrder));
+        }
+        let target = (pull.target > pull.from).then(|| Target {
+            size: pull.target,
+            note: String::new(),
+        });
+        self.serving.insert(
+            id,
+            Serving {
+                next: pull.from,
+                first: pull.from == 0,
+                target,
+            },
+        );
+        Ok(())
+    }
+
+    fn package(&mut self, package: v1::Package, out: &mut Vec<Output>) -> Result<(), Refusal> {
+        let id = LogId::from_slice(&package.log)?;
+        let following = self
+            .following
+            .get(&id)
+            .filter(|following| following.pulled)
+            .ok_or(Refusal::new("package", Reason::NotEntitled))?;
+        out.push(Output::Arrival(Arrival::Package {
+            peer: self.peer,
+            seed: following.seed,
+            package: Box::new(package),
+        }));
+        Ok(())
+    }
+
+    fn want(
+        &mut self,
+        want: &v1::Want,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let id = LogId::from_slice(&want.log)?;
+        if want.ranges.len() > WANT_RANGES_MAX
+            || self.wanted.len() + want.ranges.len() > WANTED_RANGES_MAX
+        {
+            return Err(Refusal::new("want", Reason::TooLong));
+        }
+        if !reads(context, &id, &self.peer) {
+            let gone = v1::Gone {
+                log: want.log.clone(),
+                ranges: want.ranges.clone(),
+            };
+            out.push(carry(Frame::Gone(gone)));
+            return Ok(());
+        }
+        let size = context.model.logs.get(&id).map_or(0, Log::size);
+        for range in &want.ranges {
+            if range.from >= range.to || range.to > size {
+                return Err(Refusal::new("want", Reason::Malformed));
+            }
+            self.wanted.push_back((id, range.from, range.to));
+        }
+        Ok(())
+    }
+
+    fn records(
+        &mut self,
+        message: v1::Records,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let id = LogId::from_slice(&message.log)?;
+        let unasked = Refusal::new("record", Reason::NotEntitled);
+        let following = self.following.get_mut(&id).ok_or(unasked)?;
+        let mut records = Vec::with_capacity(message.records.len());
+        for item in message.records {
+            let index = item.index;
+            if !following.in_flight.remove(&index) {
+                return Err(unasked);
+            }
+            let named = named(context, &id, index).ok_or(unasked)?;
+            let record = wire::record(item).and_then(|record: SignedRecord| {
+                if record.header.version_hash() == named.version_hash {
+                    Ok(record)
+                } else {
+                    Err(Refusal::new("record", Reason::WrongHash))
+                }
+            });
+            records.push((index, named, record));
+        }
+        out.push(Output::Verify(Unverified { log: id, records }));
+        Ok(())
+    }
+
+    fn gone(&mut self, gone: &v1::Gone) -> Result<(), Refusal> {
+        let id = LogId::from_slice(&gone.log)?;
+        if let Some(following) = self.following.get_mut(&id) {
+            if gone.ranges.is_empty() {
+                following.pulled = false;
+                following.in_flight.clear();
+            }
+            for range in &gone.ranges {
+                following
+                    .in_flight
+                    .retain(|index| *index < range.from || *index >= range.to);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pulls what grew and wants what is missing. Records are wanted once no line is missing, so
+    /// that a withdrawal is known before any backlog of bodies.
+    pub(super) fn follow(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let model = context.model;
+        let mut lines_missing = false;
+        for (id, following) in &mut self.following {
+            let log = model.logs.get(id);
+            lines_missing |= log.is_some_and(Log::is_behind);
+            if following.pulled {
+                continue;
+            }
+            let pending = log
+                .filter(|log| log.is_behind())
+                .and_then(|log| log.head.as_ref());
+            out.push(carry(Frame::Pull(v1::Pull {
+                log: id.as_bytes().to_vec(),
+                from: log.map_or(0, Log::size),
+                target: pending.map_or(0, |head| head.checkpoint.size),
+            })));
+            following.pulled = true;
+        }
+        if lines_missing {
+            return;
+        }
+        let mut in_flight: usize = self.following.values().map(|f| f.in_flight.len()).sum();
+        for (id, following) in &mut self.following {
+            let Some(log) = model.logs.get(id).filter(|log| !log.missing.is_empty()) else {
+                continue;
+            };
+            let room = WANTS_IN_FLIGHT.saturating_sub(in_flight);
+            let fresh: Vec<u64> = log
+                .missing
+                .iter()
+                .rev()
+                .filter(|index| !following.in_flight.contains(index))
+                .take(room)
+                .copied()
+                .collect();
+            in_flight += fresh.len();
+            for ranges in ranges(&fresh).chunks(WANT_RANGES_MAX) {
+                let want = v1::Want {
+                    log: id.as_bytes().to_vec(),
+                    ranges: ranges.to_vec(),
+                };
+                out.push(carry(Frame::Want(want)));
+            }
+            following.in_flight.extend(fresh);
+        }
+    }
+
+    /// Sends what was asked for, lines before records, as far as credit and one step reach.
+    pub(super) fn pump(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let mut step = 0;
+        while self.credit > 0 && step < STEP_BYTES {
+            let Some(frame) = self.next_package(context) else {
+                break;
+            };
+            step += self.spend(frame, out);
+        }
+        while self.credit > 0 && step < STEP_BYTES {
+            let Some(frames) = self.next_records(context) else {
+                break;
+            };
+            for frame in frames {
+                step += self.spend(frame, out);
+            }
+        }
+        if self.credit > 0 && step >= STEP_BYTES {
+            out.push(Output::More);
+        }
+    }
+
+    fn spend(&mut self, frame: Frame, out: &mut Vec<Output>) -> usize {
+        let frame = v1::CarryFrame { frame: Some(frame) };
+        let bytes = frame.encoded_len();
+        if !matches!(frame.frame, Some(Frame::Gone(_))) {
+            self.credit = self
+                .credit
+                .saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        out.push(Output::Carry(frame));
+        bytes
+    }
+
+    fn next_package(&mut self, context: &Context<'_>) -> Option<Frame> {
+        for (id, serving) in &mut self.serving {
+            let Some(log) = context.model.logs.get(id) else {
+                continue;
+            };
+            let Some(head) = &log.held_head else { continue };
+            let newest = || Target {
+                size: head.checkpoint.size,
+                note: head.note.clone(),
+            };
+            if serving
+                .target
+                .as_ref()
+                .is_none_or(|target| serving.next >= target.size)
+            {
+                serving.target = Some(newest());
+            }
+            let Some(target) = &serving.target else {
+                continue;
+            };
+            let Some(package) = serve::package(
+                context.model,
+                context.source,
+                log,
+                serving.next,
+                target,
+                serving.first,
+            ) else {
+                continue;
+            };
+            serving.first = false;
+            serving.next += u64::try_from(package.lines.len()).unwrap_or(0);
+            return Some(Frame::Package(package));
+        }
+        None
+    }
+
+    fn next_records(&mut self, context: &Context<'_>) -> Option<Vec<Frame>> {
+        let (id, from, to) = self.wanted.pop_front()?;
+        let log = context
+            .model
+            .logs
+            .get(&id)
+            .filter(|_| reads(context, &id, &self.peer));
+        let Some(log) = log else {
+            let ranges = vec![v1::IndexRange { from, to }];
+            return Some(vec![Frame::Gone(v1::Gone {
+                log: id.as_bytes().to_vec(),
+                ranges,
+            })]);
+        };
+        let (records, gone, answered) = serve::records(context.source, log, (from..to).rev());
+        let rest = to.saturating_sub(u64::try_from(answered).unwrap_or(u64::MAX));
+        if rest > from {
+            self.wanted.push_front((id, from, rest));
+        }
+        let mut frames = Vec::new();
+        if !records.records.is_empty() {
+            frames.push(Frame::Records(records));
+        }
+        if !gone.ranges.is_empty() {
+            frames.push(Frame::Gone(gone));
+        }
+        Some(frames)
+    }
+}
+
+fn named(context: &Context<'_>, id: &LogId, index: u64) -> Option<Named> {
+    let line = context
+        .source
+        .lines(id, index, index + 1)
+        .into_iter()
+        .next()?;
+    match read_line(&line).ok()? {
+        ReadLine::Line(line) => match line.act {
+            Act::Publish {
+                record,
+                version_hash,
+                ..
+            } => Some(Named {
+                record,
+                version_hash,
+            }),
+            _ => None,
+        },
+        ReadLine::NotUnderstood { .. } => None,
+    }
+}
+
+/// Descending indexes as ranges, in the same order.
+fn ranges(descending: &[u64]) -> Vec<v1::IndexRange> {
+    let mut ranges: Vec<v1::IndexRange> = Vec::new();
+    for index in descending {
+        match ranges.last_mut() {
+            Some(last) if last.from == index + 1 => last.from = *index,
+            _ => ranges.push(v1::IndexRange {
+                from: *index,
+                to: index + 1,
+            }),
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descending_indexes_become_few_ranges() {
+        let range = |from, to| v1::IndexRange { from, to };
+        assert_eq!(
+            ranges(&[9, 8, 7, 4, 2, 1]),
+            vec![range(7, 10), range(4, 5), range(1, 3)]
+        );
+        assert!(ranges(&[]).is_empty());
+    }
+}

@@ -1,0 +1,343 @@
+//! One side of a connection to a peer: what it says, asks for and answers.
+//!
+//! The two sides are alike, whoever dialled. Two streams run side by side: on `Session` the sides
+//! say who they are and what they have, on `Carry` lines and records travel, paced by the
+//! receiver's credits. Lines come first; records follow, newest first, only those still in force.
+//!
+//! The driver feeds frames and changes in and carries outputs out; it must have carried out an
+//! [`Output::Arrival`] before it feeds the next frame. **Invariant:** every frame that leaves is
+//! decided here, after asking [`crate::visibility`]; what a peer may not read and what does not
+//! exist are answered alike.
+
+mod carry;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use corridor_proto::have::{HaveLog, have_hash};
+use corridor_proto::key::SecretKey;
+use corridor_proto::record::SignedRecord;
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, Refusal, StartNumber, UnixMillis, v1};
+
+use crate::ingest::Arrival;
+use crate::limits::REFUSALS_PER_LINK_MAX;
+use crate::log::Log;
+use crate::model::Model;
+use crate::peer::{Call, PeerState, may_call};
+use crate::serve::{Source, Target};
+use crate::visibility::{Reader, may_read, readable};
+
+/// What a link may look at.
+pub struct Context<'a> {
+    /// The state of the node.
+    pub model: &'a Model,
+    /// Its stored bytes.
+    pub source: &'a dyn Source,
+    /// The time.
+    pub now: UnixMillis,
+    /// Our signing key, for receipts.
+    pub key: &'a SecretKey,
+}
+
+/// What happens to a link.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The streams are open.
+    Start,
+    /// A frame came on `Session`.
+    Session(v1::SessionFrame),
+    /// A frame came on `Carry`.
+    Carry(v1::CarryFrame),
+    /// The state of the node changed, or a second passed.
+    Changed,
+    /// What came was refused by the store.
+    Refused(Refusal),
+}
+
+/// What a link wants done, in order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send this on `Session`.
+    Session(v1::SessionFrame),
+    /// Send this on `Carry`.
+    Carry(v1::CarryFrame),
+    /// Take this in before the next frame.
+    Arrival(Arrival),
+    /// Verify these records, then take them in.
+    Verify(Unverified),
+    /// There is more to do: feed [`Input::Changed`] when this is sent.
+    More,
+    /// Close the connection.
+    Close(Closing),
+}
+
+/// Records that came, each behind its line.
+#[derive(Clone, Debug)]
+pub struct Unverified {
+    /// Of which log.
+    pub log: LogId,
+    /// Index, what its line says, and the record.
+    pub records: Vec<(u64, Named, Result<SignedRecord, Refusal>)>,
+}
+
+/// What a publish line names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Which record.
+    pub record: corridor_proto::RecordId,
+    /// Hash of its version.
+    pub version_hash: Hash,
+}
+
+/// Why a connection is closed, for both secretariats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The peer's state changed here.
+    StateChanged,
+    /// The peer may not exchange with us.
+    NotAllowed,
+    /// No protocol version in common.
+    NoCommonVersion,
+    /// The peer sent more than its credit.
+    CreditExceeded,
+    /// Too many frames of the peer were refused.
+    TooManyRefusals,
+    /// The peer ended the session.
+    Ended,
+    /// This node signs nothing more.
+    SigningStopped,
+}
+
+impl Closing {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::StateChanged => "STATE_CHANGED",
+            Self::NotAllowed => "NOT_ALLOWED",
+            Self::NoCommonVersion => "NO_COMMON_VERSION",
+            Self::CreditExceeded => "CREDIT_EXCEEDED",
+            Self::TooManyRefusals => "TOO_MANY_REFUSALS",
+            Self::Ended => "ENDED_BY_PEER",
+            Self::SigningStopped => "SIGNING_STOPPED",
+        }
+    }
+}
+
+/// A log of ours that the peer follows.
+#[derive(Clone, Debug)]
+struct Serving {
+    next: u64,
+    first: bool,
+    target: Option<Target>,
+}
+
+/// A log of the peer's that we follow.
+#[derive(Clone, Debug)]
+struct Following {
+    seed: LogSeed,
+    pulled: bool,
+    in_flight: BTreeSet<u64>,
+}
+
+/// One side of a connection.
+#[derive(Debug)]
+pub struct Link {
+    peer: RcpId,
+    state: Option<PeerState>,
+    hello: Option<v1::SessionHello>,
+    their_have: bool,
+    announced: BTreeMap<LogId, (u64, u64, u32)>,
+    serving: BTreeMap<LogId, Serving>,
+    wanted: VecDeque<(LogId, u64, u64)>,
+    following: BTreeMap<LogId, Following>,
+    credit: i64,
+    granted: u64,
+    taken: u64,
+    to_grant: u64,
+    held_sent: BTreeMap<LogId, (u64, UnixMillis)>,
+    served_as: Option<v1::Serving>,
+    refusals: u32,
+    last_refusal: Option<Refusal>,
+    closed: bool,
+}
+
+impl Link {
+    /// A link to `peer` over a connection just opened.
+    pub const fn new(peer: RcpId) -> Self {
+        Self {
+            peer,
+            state: None,
+            hello: None,
+            their_have: false,
+            announced: BTreeMap::new(),
+            serving: BTreeMap::new(),
+            wanted: VecDeque::new(),
+            following: BTreeMap::new(),
+            credit: 0,
+            granted: 0,
+            taken: 0,
+            to_grant: 0,
+            held_sent: BTreeMap::new(),
+            served_as: None,
+            refusals: 0,
+            last_refusal: None,
+            closed: false,
+        }
+    }
+
+    /// Takes an input in.
+    pub fn handle(&mut self, input: Input, context: &Context<'_>) -> Vec<Output> {
+        let mut out = Vec::new();
+        if self.closed {
+            return out;
+        }
+        match input {
+            Input::Start => self.start(context, &mut out),
+            Input::Session(frame) => self.session_frame(frame, context, &mut out),
+            Input::Carry(frame) => self.carry_frame(frame, context, &mut out),
+            Input::Changed => {}
+            Input::Refused(refusal) => self.refused(refusal, &mut out),
+        }
+        if self.hello.is_some() && !self.closed {
+            self.look(context, &mut out);
+        }
+        out
+    }
+
+    /// How the peer says it serves us.
+    pub const fn served_as(&self) -> Option<v1::Serving> {
+        self.served_as
+    }
+
+    /// The last thing of the peer's that was refused.
+    pub const fn last_refusal(&self) -> Option<Refusal> {
+        self.last_refusal
+    }
+
+    /// Whether both sides have said what they have and nothing is left to send or fetch.
+    pub fn is_quiet(&self, context: &Context<'_>) -> bool {
+        self.their_have
+            && self.wanted.is_empty()
+            && self
+                .following
+                .values()
+                .all(|following| following.in_flight.is_empty())
+            && context
+                .model
+                .logs
+                .values()
+                .filter(|log| log.owner == self.peer)
+                .all(|log| !log.is_behind() && (log.missing.is_empty() || log.stop.is_some()))
+            && self.readable(context).all(|log| self.is_announced(log))
+    }
+
+    fn close(&mut self, why: Closing, out: &mut Vec<Output>) {
+        if why != Closing::Ended {
+            let ended = v1::Ended {
+                reason: why.code().to_owned(),
+            };
+            out.push(session(v1::session_frame::Frame::Ended(ended)));
+        }
+        self.closed = true;
+        out.push(Output::Close(why));
+    }
+
+    fn refused(&mut self, refusal: Refusal, out: &mut Vec<Output>) {
+        self.refusals += 1;
+        self.last_refusal = Some(refusal);
+        if self.refusals > REFUSALS_PER_LINK_MAX {
+            self.close(Closing::TooManyRefusals, out);
+        }
+    }
+
+    /// Looks at the state of the node and does what follows from it.
+    fn look(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let state = context.model.peer_state(&self.peer);
+        if state != self.state {
+            let narrower = !matches!(state, Some(PeerState::Active));
+            if narrower || !may_call(state, Call::Exchange) {
+                return self.close(Closing::StateChanged, out);
+            }
+            self.state = state;
+            out.push(session(v1::session_frame::Frame::State(serving_as(state))));
+        }
+        self.serving.retain(|id, _| reads(context, id, &self.peer));
+        self.announce(context, out);
+        self.follow(context, out);
+        self.hold(context, out);
+        self.pump(context, out);
+    }
+
+    fn readable<'a>(&self, context: &Context<'a>) -> impl Iterator<Item = &'a Log> {
+        let reader = Reader::Peer(self.peer);
+        let (model, now) = (context.model, context.now);
+        model.own_logs().filter(move |log| {
+            log.held_head.is_some() && may_read(model, log, &reader, now).is_ok()
+        })
+    }
+}
+
+fn reads(context: &Context<'_>, id: &LogId, peer: &RcpId) -> bool {
+    let model = context.model;
+    model.logs.get(id).is_some_and(|log| {
+        log.owner == model.me && may_read(model, log, &Reader::Peer(*peer), context.now).is_ok()
+    })
+}
+
+fn session(frame: v1::session_frame::Frame) -> Output {
+    let frame = v1::SessionFrame {
+        frame: Some(frame),
+        padding: Vec::new(),
+    };
+    Output::Session(corridor_proto::wire::pad(frame))
+}
+
+fn carry(frame: v1::carry_frame::Frame) -> Output {
+    Output::Carry(v1::CarryFrame { frame: Some(frame) })
+}
+
+fn serving_as(state: Option<PeerState>) -> v1::StateFrame {
+    let serving = match state {
+        Some(PeerState::Active) => v1::Serving::Active,
+        Some(PeerState::Pending) => v1::Serving::Pending,
+        Some(PeerState::Paused) => v1::Serving::Paused,
+        Some(PeerState::Left) => v1::Serving::Left,
+        None | Some(PeerState::Invited) => v1::Serving::Unspecified,
+    };
+    v1::StateFrame {
+        serving: serving.into(),
+    }
+}
+
+/// All logs shared with a peer, as they are held here: ours that it may read, and its own.
+fn shared(model: &Model, peer: &RcpId, now: UnixMillis) -> Vec<HaveLog> {
+    let reader = Reader::Peer(*peer);
+    let held =
+        readable(model, &reader, now).chain(model.logs.values().filter(|log| log.owner == *peer));
+    held.filter(|log| log.owner == model.me || log.owner == *peer)
+        .filter_map(|log| {
+            let head = log.held_head.as_ref()?;
+            Some(HaveLog {
+                log: log.id,
+                incarnation: head.checkpoint.incarnation,
+                size: head.checkpoint.size,
+                root: head.checkpoint.root,
+                key_seq: head.key_seq,
+            })
+        })
+        .collect()
+}
+
+/// What `whose` says in its hello, if it has what we have of what the two of us share.
+fn have_of(model: &Model, whose: &RcpId, peer: &RcpId, now: UnixMillis) -> Hash {
+    let known = model.known.get(whose);
+    let key_seq = known.map_or(0, |known| known.charter.current_seq());
+    let serial = known
+        .and_then(|known| known.card.as_ref())
+        .map_or(0, |card| card.card().serial);
+    have_hash(key_seq, serial, &shared(model, peer, now))
+}
+
+fn start_number(bytes: &[u8]) -> Result<StartNumber, Refusal> {
+    StartNumber::from_slice(bytes)
+}

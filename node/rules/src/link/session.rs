@@ -1,0 +1,318 @@
+//! The `Session` side of a link: who we are, what we have, receipts.
+
+use corridor_proto::checkpoint::{Held, SignedCheckpoint};
+use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
+use corridor_proto::wire::Identity;
+use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
+
+use super::{
+    Closing, Context, Following, Link, Output, have_of, serving_as, session, start_number,
+};
+use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING};
+use crate::limits::HELD_INTERVAL_MS;
+use crate::log::Log;
+use crate::peer::{Call, may_call};
+use v1::session_frame::Frame;
+
+/// Heads in one frame of the list of what is held.
+const HAVE_FRAME_LOGS: usize = 64;
+
+impl Link {
+    pub(super) fn start(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let model = context.model;
+        self.state = model.peer_state(&self.peer);
+        if !may_call(self.state, Call::Exchange) {
+            return self.close(Closing::NotAllowed, out);
+        }
+        if model.signing_stopped.is_some() {
+            return self.close(Closing::SigningStopped, out);
+        }
+        let seen = model
+            .peers
+            .get(&self.peer)
+            .map(|peer| peer.start)
+            .unwrap_or_default();
+        out.push(session(Frame::Hello(v1::SessionHello {
+            versions: vec![u32::from(PROTOCOL_VERSION)],
+            start_number: model.start.as_bytes().to_vec(),
+            have: have_of(model, &model.me, &self.peer, context.now)
+                .as_bytes()
+                .to_vec(),
+            last_start_number: seen.as_bytes().to_vec(),
+        })));
+    }
+
+    pub(super) fn session_frame(
+        &mut self,
+        frame: v1::SessionFrame,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(frame) = frame.frame else { return };
+        let verdict = match (frame, self.hello.is_some()) {
+            (Frame::Hello(hello), false) => self.hello(hello, context, out),
+            (Frame::Ended(_), _) => {
+                self.close(Closing::Ended, out);
+                Ok(())
+            }
+            (_, false) | (Frame::Hello(_), true) => {
+                Err(Refusal::new("session frame", Reason::OutOfOrder))
+            }
+            (Frame::Identity(identity), true) => Identity::verify(identity)
+                .map(|found| out.push(Output::Arrival(Arrival::Identity(Box::new(found))))),
+            (Frame::Have(have), true) => self.have(have, context, out),
+            (Frame::Checkpoint(frame), true) => self.checkpoint(&frame, context),
+            (Frame::Held(held), true) => {
+                let arrival = Arrival::Held {
+                    peer: self.peer,
+                    note: held.note,
+                };
+                out.push(Output::Arrival(arrival));
+                Ok(())
+            }
+            (Frame::State(state), true) => {
+                self.served_as = v1::Serving::try_from(state.serving).ok();
+                Ok(())
+            }
+            // Evidence is kept and passed on once logs travel through third nodes.
+            (Frame::Evidence(_), true) => Ok(()),
+        };
+        if let Err(refusal) = verdict {
+            self.refused(refusal, out);
+        }
+    }
+
+    fn hello(
+        &mut self,
+        hello: v1::SessionHello,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let model = context.model;
+        if !hello.versions.contains(&u32::from(PROTOCOL_VERSION)) {
+            self.close(Closing::NoCommonVersion, out);
+            return Ok(());
+        }
+        let number = start_number(&hello.start_number)?;
+        let seen = start_number(&hello.last_start_number)?;
+        if !seen.is_zero() && !model.starts.contains(&seen) {
+            out.push(Output::Arrival(Arrival::StopSigning {
+                reason: ANOTHER_COPY_RAN,
+            }));
+            self.close(Closing::SigningStopped, out);
+            return Ok(());
+        }
+        out.push(Output::Arrival(Arrival::Start {
+            rcp: self.peer,
+            number,
+        }));
+        let expected = have_of(model, &self.peer, &self.peer, context.now);
+        let same = hello.have.as_slice() == expected.as_bytes().as_slice();
+        self.hello = Some(hello);
+        out.push(session(Frame::State(serving_as(self.state))));
+        self.grant_first(out);
+        if same {
+            self.their_have = true;
+            let heads: Vec<_> = self.readable(context).filter_map(announcement).collect();
+            self.announced.extend(heads);
+        } else {
+            self.say_what_we_have(context, out);
+        }
+        let peer = self.peer;
+        for log in model.logs.values().filter(|log| log.owner == peer) {
+            self.learn(log.id, log.seed);
+        }
+        Ok(())
+    }
+
+    fn say_what_we_have(&self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let model = context.model;
+        if let Some(known) = model.known.get(&model.me) {
+            if let Some(card) = known.card.clone() {
+                let identity = Identity {
+                    charter: known.charter.clone(),
+                    card,
+                };
+                out.push(session(Frame::Identity(identity.message())));
+            }
+        }
+        let logs: Vec<v1::HeldLog> = model
+            .logs
+            .values()
+            .filter(|log| log.owner == self.peer)
+            .filter_map(|log| {
+                Some(v1::HeldLog {
+                    seed: log.seed.as_bytes().to_vec(),
+                    checkpoint: log.held_head.as_ref()?.note.clone().into_bytes(),
+                })
+            })
+            .collect();
+        let mut chunks = logs.chunks(HAVE_FRAME_LOGS).peekable();
+        if chunks.peek().is_none() {
+            out.push(session(Frame::Have(v1::Have {
+                logs: Vec::new(),
+                last: true,
+            })));
+        }
+        while let Some(chunk) = chunks.next() {
+            let have = v1::Have {
+                logs: chunk.to_vec(),
+                last: chunks.peek().is_none(),
+            };
+            out.push(session(Frame::Have(have)));
+        }
+    }
+
+    /// What the peer holds of our logs. A head of ours under our current key that we lack means
+    /// that this folder is older than what was signed: nothing more may be signed here.
+    fn have(
+        &mut self,
+        have: v1::Have,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let model = context.model;
+        let charter = model
+            .charter(&model.me)
+            .ok_or(Refusal::new("charter", Reason::WrongRcp))?;
+        if have.logs.len() > SESSION_LOGS_MAX {
+            return Err(Refusal::new("have", Reason::TooLong));
+        }
+        for held in &have.logs {
+            let id = LogId::derive(&model.me, &LogSeed::from_slice(&held.seed)?);
+            let Ok(head) = SignedCheckpoint::parse(&held.checkpoint)?.verify_head(charter) else {
+                continue;
+            };
+            let claim = *head.checkpoint();
+            if claim.log != id {
+                return Err(Refusal::new("checkpoint", Reason::WrongLog));
+            }
+            let log = model.logs.get(&id);
+            let ours = log.and_then(|log| log.tree.root_at(claim.size));
+            let lacking = log.is_none_or(|log| claim.incarnation >= log.incarnation)
+                && ours != Some(claim.root);
+            if lacking {
+                out.push(Output::Arrival(Arrival::StopSigning {
+                    reason: HEAD_LACKING,
+                }));
+                self.close(Closing::SigningStopped, out);
+                return Ok(());
+            }
+            self.announced
+                .insert(id, (claim.incarnation, claim.size, head.key_seq()));
+        }
+        self.their_have |= have.last;
+        Ok(())
+    }
+
+    fn checkpoint(
+        &mut self,
+        frame: &v1::CheckpointFrame,
+        context: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        if frame.owner.as_slice() != self.peer.as_bytes().as_slice() {
+            // Another RCP's log: this node takes logs from their owners only.
+            return Err(Refusal::new("checkpoint", Reason::NotEntitled));
+        }
+        let seed = LogSeed::from_slice(&frame.seed)?;
+        let id = LogId::derive(&self.peer, &seed);
+        let charter = context.model.charter(&self.peer);
+        let charter = charter.ok_or(Refusal::new("checkpoint", Reason::WrongRcp))?;
+        let head = SignedCheckpoint::parse(&frame.checkpoint)?.verify_head(charter)?;
+        if head.checkpoint().log != id {
+            return Err(Refusal::new("checkpoint", Reason::WrongLog));
+        }
+        self.learn(id, seed);
+        Ok(())
+    }
+
+    /// A log of the peer's is worth following.
+    fn learn(&mut self, id: LogId, seed: LogSeed) {
+        if self.following.len() < crate::limits::LOGS_PER_RCP_MAX {
+            self.following.entry(id).or_insert_with(|| Following {
+                seed,
+                pulled: false,
+                in_flight: std::collections::BTreeSet::new(),
+            });
+        }
+    }
+
+    /// Tells the peer of new heads of the logs that it may read, but not before it has shown what
+    /// it holds of ours.
+    pub(super) fn announce(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        if !self.their_have {
+            return;
+        }
+        let fresh: Vec<&Log> = self
+            .readable(context)
+            .filter(|log| !self.is_announced(log))
+            .collect();
+        for log in fresh {
+            let Some(head) = &log.held_head else { continue };
+            out.push(session(Frame::Checkpoint(v1::CheckpointFrame {
+                owner: log.owner.as_bytes().to_vec(),
+                seed: log.seed.as_bytes().to_vec(),
+                checkpoint: head.note.clone().into_bytes(),
+            })));
+            self.announced.extend(announcement(log));
+        }
+    }
+
+    pub(super) fn is_announced(&self, log: &Log) -> bool {
+        announcement(log).is_none_or(|(id, head)| self.announced.get(&id) == Some(&head))
+    }
+
+    /// Receipts: at once after a withdrawal, else at most once a minute for a log.
+    pub(super) fn hold(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let model = context.model;
+        if !may_call(self.state, Call::SendHeld) || model.signing_stopped.is_some() {
+            return;
+        }
+        for log in model
+            .logs
+            .values()
+            .filter(|log| log.owner == self.peer && log.stop.is_none())
+        {
+            let Some(head) = log
+                .held_head
+                .as_ref()
+                .filter(|head| head.checkpoint.size > 0)
+            else {
+                continue;
+            };
+            let due = match self.held_sent.get(&log.id) {
+                None => true,
+                Some((size, _)) if head.checkpoint.size <= *size => false,
+                Some((size, at)) => {
+                    log.last_withdrawal.is_some_and(|index| index >= *size)
+                        || context.now.since(*at) >= HELD_INTERVAL_MS
+                }
+            };
+            if due {
+                let held = Held {
+                    checkpoint: head.checkpoint,
+                    holder: model.me,
+                    time_s: context.now.0 / 1_000,
+                };
+                out.push(session(Frame::Held(v1::HeldFrame {
+                    owner: log.owner.as_bytes().to_vec(),
+                    note: held.sign(context.key).into_bytes(),
+                })));
+                self.held_sent
+                    .insert(log.id, (head.checkpoint.size, context.now));
+            }
+        }
+    }
+}
+
+fn announcement(log: &Log) -> Option<(LogId, (u64, u64, u32))> {
+    let head = log.held_head.as_ref()?;
+    Some((
+        log.id,
+        (
+            head.checkpoint.incarnation,
+            head.checkpoint.size,
+            head.key_seq,
+        ),
+    ))
+}

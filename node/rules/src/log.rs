@@ -1,0 +1,163 @@
+//! One log: its lines' tree, its head, and what its lines decide for the log itself.
+//!
+//! What a line means for a record is [`crate::row`]'s. **Invariant:** a log only grows, and nothing
+//! in it depends on a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use corridor_proto::checkpoint::Checkpoint;
+use corridor_proto::line::{Act, ReadLine, ReaderList};
+use corridor_proto::tree::Tree;
+use corridor_proto::{Hash, LogId, LogSeed, RcpId};
+
+use crate::fact::Place;
+
+/// What sort of circle a log belongs to. A log never changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sort {
+    /// Anyone: no list.
+    Public,
+    /// Readers know each other; relays and comparison of heads are allowed.
+    Open,
+    /// Readers do not know each other; direct from the owner only.
+    Closed,
+    /// For one peer alone, from pairing on.
+    Private(RcpId),
+}
+
+/// A signed size and root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// Key event of the key that signed it.
+    pub key_seq: u32,
+    /// The whole note.
+    pub note: String,
+}
+
+/// Why a log publishes nothing further here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A critical line that this version does not understand, at this index.
+    NotUnderstood(u64),
+}
+
+/// The readers that count now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readers {
+    /// The list.
+    pub list: ReaderList,
+    /// Hash by which a line names it.
+    pub hash: Hash,
+    /// Where salt and list lie.
+    pub place: Place,
+}
+
+/// One log, ours or followed.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Its identifier.
+    pub id: LogId,
+    /// Whose.
+    pub owner: RcpId,
+    /// Seed of the identifier.
+    pub seed: LogSeed,
+    /// What sort of circle.
+    pub sort: Sort,
+    /// The circle's name: ours, or the one in the newest list.
+    pub name: String,
+    /// The lines' tree.
+    pub tree: Tree,
+    /// Which incarnation.
+    pub incarnation: u64,
+    /// The newest signed head known; may be ahead of the lines of a log that we follow.
+    pub head: Option<Head>,
+    /// The newest head whose root is our own root at its size: what may be held and shown.
+    pub held_head: Option<Head>,
+    /// Newest readers line: its index and the hash of the list.
+    pub readers_line: Option<(u64, Hash)>,
+    /// Its list, where it is known.
+    pub readers: Option<Readers>,
+    /// Readers that lost the log, each with the size at which it did.
+    pub former: BTreeMap<RcpId, u64>,
+    /// Index of the first withdrawal after the last receipt was due: a receipt is sent at once.
+    pub last_withdrawal: Option<u64>,
+    /// Why it publishes nothing further here.
+    pub stop: Option<Stop>,
+    /// Indexes of publish lines in force whose bodies are still to be fetched.
+    pub missing: BTreeSet<u64>,
+}
+
+impl Log {
+    /// An empty log.
+    pub fn new(owner: RcpId, seed: LogSeed, sort: Sort, name: String) -> Self {
+        Self {
+            id: LogId::derive(&owner, &seed),
+            owner,
+            seed,
+            sort,
+            name,
+            tree: Tree::new(),
+            incarnation: 0,
+            head: None,
+            held_head: None,
+            readers_line: None,
+            readers: None,
+            former: BTreeMap::new(),
+            last_withdrawal: None,
+            stop: None,
+            missing: BTreeSet::new(),
+        }
+    }
+
+    /// Lines held.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Whether the lines end short of the newest head known.
+    pub fn is_behind(&self) -> bool {
+        self.head
+            .as_ref()
+            .is_some_and(|head| head.checkpoint.size > self.size())
+    }
+
+    /// Lines still to come before the newest head known is reached.
+    pub fn behind_by(&self) -> u64 {
+        self.head
+            .as_ref()
+            .map_or(0, |head| head.checkpoint.size.saturating_sub(self.size()))
+    }
+
+    /// What a line decides for the log itself.
+    pub(crate) fn note_line(&mut self, index: u64, line: &ReadLine) {
+        match line {
+            ReadLine::NotUnderstood { critical: true } => {
+                self.stop.get_or_insert(Stop::NotUnderstood(index));
+            }
+            ReadLine::NotUnderstood { critical: false } => {}
+            ReadLine::Line(line) => match line.act {
+                Act::Readers { list } => {
+                    if index == 0 && self.sort == Sort::Closed {
+                        self.sort = Sort::Open;
+                    }
+                    self.readers_line = Some((index, list));
+                }
+                Act::Restart { incarnation, .. } => {
+                    self.incarnation = self.incarnation.max(incarnation);
+                }
+                Act::Withdraw(_) => self.last_withdrawal = Some(index),
+                Act::Publish { .. } | Act::Leave { .. } => {}
+            },
+        }
+    }
+
+    /// A head counts as held once our own root at its size is its root.
+    pub(crate) fn settle_head(&mut self) {
+        let Some(head) = &self.head else { return };
+        if self.tree.root_at(head.checkpoint.size) == Some(head.checkpoint.root) {
+            self.held_head = Some(head.clone());
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! The state of a node: the fold of its facts.
+//!
+//! What grows with the number of records lies in rows ([`crate::row`]), which the store keeps in
+//! its index; the rest is here. **Invariant:** [`Model::apply`] is the only way to change it, and
+//! the same facts in the same order give the same model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use corridor_proto::card::{SignedCard, VerifiedCard};
+use corridor_proto::charter::{Charter, SignedKeyEvent};
+use corridor_proto::checkpoint::{Held, SignedCheckpoint};
+use corridor_proto::id::Token;
+use corridor_proto::line::{Act, ReadLine, ReaderList, read_line};
+use corridor_proto::record::Header;
+use corridor_proto::tree::leaf_hash;
+use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
+
+use crate::fact::{Fact, Place, unblob};
+use crate::log::{Head, Log, Readers, Sort};
+use crate::peer::{Peer, PeerState};
+use crate::row::{HeldVersion, RecordKey, RecordRow};
+
+/// Rows of records, to be read.
+pub trait Rows {
+    /// The row of a record, if any line or body of it is known.
+    fn row(&self, key: &RecordKey) -> Option<RecordRow>;
+}
+
+/// Rows of records, to be written.
+pub trait RowsMut: Rows {
+    /// Keeps the row of a record.
+    fn put(&mut self, key: &RecordKey, row: RecordRow);
+    /// Drops all rows of an RCP and gives the places of its bodies.
+    fn forget(&mut self, rcp: &RcpId) -> Vec<Place>;
+}
+
+/// Something that must happen outside the model because of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The blob there must be erased.
+    Erase(Place),
+}
+
+/// What is known of an RCP's identity.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its charter.
+    pub charter: Charter,
+    /// Its newest card under the current key; a rotation voids it.
+    pub card: Option<VerifiedCard>,
+}
+
+/// A draft, which lies in no log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Kind of record.
+    pub kind: u16,
+    /// When it was saved.
+    pub at: UnixMillis,
+    /// Where salt and body lie.
+    pub place: Place,
+}
+
+/// The state of a node.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Whose node this is.
+    pub me: RcpId,
+    /// Identities, ours among them.
+    pub known: BTreeMap<RcpId, Known>,
+    /// Peers.
+    pub peers: BTreeMap<RcpId, Peer>,
+    /// Logs, ours and followed.
+    pub logs: BTreeMap<LogId, Log>,
+    /// Notes of withdrawals that are still kept.
+    pub notes: BTreeMap<Hash, Place>,
+    /// Drafts.
+    pub drafts: BTreeMap<RecordId, Draft>,
+    /// The newest receipt of each reader for each log.
+    pub held: BTreeMap<(LogId, RcpId), Held>,
+    /// Open invitations: hash of the token, and when each ends.
+    pub invitations: BTreeMap<Hash, UnixMillis>,
+    /// Start numbers of this folder, the present one last.
+    pub starts: BTreeSet<StartNumber>,
+    /// The present start number.
+    pub start: StartNumber,
+    /// Why nothing is signed any more, if so.
+    pub signing_stopped: Option<String>,
+    /// Groups of facts so far.
+    pub revision: u64,
+}
+
+impl Model {
+    /// A node of `me` that knows nothing yet.
+    pub const fn new(me: RcpId) -> Self {
+        Self {
+            me,
+            known: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            drafts: BTreeMap::new(),
+            held: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            starts: BTreeSet::new(),
+            start: StartNumber::ZERO,
+            signing_stopped: None,
+            revision: 0,
+        }
+    }
+
+    /// The state of a peer; `None` for a stranger.
+    pub fn peer_state(&self, rcp: &RcpId) -> Option<PeerState> {
+        self.peers.get(rcp).map(|peer| peer.state)
+    }
+
+    /// The charter of an RCP, if it is known.
+    pub fn charter(&self, rcp: &RcpId) -> Option<&Charter> {
+        self.known.get(rcp).map(|known| &known.charter)
+    }
+
+    /// Our logs.
+    pub fn own_logs(&self) -> impl Iterator<Item = &Log> {
+        self.logs.values().filter(|log| log.owner == self.me)
+    }
+
+    /// Our private circle for a peer.
+    pub fn private_log(&self, peer: &RcpId) -> Option<&Log> {
+        self.own_logs().find(|log| log.sort == Sort::Private(*peer))
+    }
+
+    /// Our circle of that name.
+    pub fn circle(&self, name: &str) -> Option<&Log> {
+        self.own_logs().find(|log| log.name == name)
+    }
+
+    /// Whether an invitation with this token is open.
+    pub fn invitation(&self, token: &Token, now: UnixMillis) -> Option<Hash> {
+        let hash = token_hash(token);
+        self.invitations
+            .get(&hash)
+            .filter(|expires| now < **expires)
+            .map(|_| hash)
+    }
+
+    /// Takes one fact in. `place` is where its blob lies; `rows` is `None` when the rows already
+    /// have it. Gives what must happen outside.
+    pub fn apply(
+        &mut self,
+        mut rows: Option<&mut dyn RowsMut>,
+        fact: &Fact,
+        place: Place,
+    ) -> Vec<Effect> {
+        match fact {
+            Fact::KeyEvent { rcp, event } => self.key_event(rcp, event),
+            Fact::Card { rcp, card } => self.card(rcp, card),
+            Fact::Peer { rcp, state, at } => self.peer(rcp, *state, *at),
+            Fact::PeerStart { rcp, number } => {
+                if let Some(peer) = self.peers.get_mut(rcp) {
+                    peer.start = *number;
+                }
+            }
+            Fact::Forget { rcp } => {
+                self.peers.remove(rcp);
+                self.known.remove(rcp);
+                self.logs.retain(|_, log| log.owner != *rcp);
+                let places = rows
+                    .as_mut()
+                    .map(|rows| rows.forget(rcp))
+                    .unwrap_or_default();
+                return places.into_iter().map(Effect::Erase).collect();
+            }
+            Fact::Circle {
+                owner,
+                seed,
+                sort,
+                name,
+            } => {
+                let log = Log::new(*owner, *seed, *sort, name.clone());
+                self.logs.entry(log.id).or_insert(log);
+            }
+            Fact::Lines { log, from, lines } => return self.lines(rows, log, *from, lines),
+            Fact::Head { log, note } => self.head(log, note),
+            Fact::List { log, hash, blob } => return self.list(log, hash, blob, place),
+            Fact::Note { hash, .. } => {
+                self.notes.insert(*hash, place);
+            }
+            Fact::Former { log, rcp, size } => {
+                if let Some(log) = self.logs.get_mut(log) {
+                    log.former.insert(*rcp, *size);
+                }
+            }
+            Fact::Record { header, .. } => {
+                if let Some(rows) = rows.as_mut() {
+                    return self.record(*rows, header, place);
+                }
+            }
+            Fact::Quarantine {
+                rcp,
+                record,
+                version_hash,
+                reason,
+            } => {
+                if let Some(rows) = rows.as_mut() {
+                    let key = RecordKey {
+                        rcp: *rcp,
+                        record: *record,
+                    };
+                    return self.change(*rows, &key, |row| {
+                        if !row.quarantined.iter().any(|(hash, _)| hash == version_hash) {
+                            row.quarantined.push((*version_hash, reason.clone()));
+                        }
+                    });
+                }
+            }
+            Fact::Draft {
+                record, kind, at, ..
+            } => {
+                let draft = Draft {
+                    kind: *kind,
+                    at: *at,
+                    place,
+                };
+                let old = self.drafts.insert(*record, draft);
+                return old
+                    .map(|old| Effect::Erase(old.place))
+                    .into_iter()
+                    .collect();
+            }
+            Fact::DraftGone { record } => {
+                let old = self.drafts.remove(record);
+                return old
+                    .map(|old| Effect::Erase(old.place))
+                    .into_iter()
+                    .collect();
+            }
+            Fact::Held { holder, note } => self.receipt(holder, note),
+            Fact::Start { number } => {
+                self.starts.insert(*number);
+                self.start = *number;
+            }
+            Fact::Invitation { token, expires } => {
+                self.invitations.insert(*token, *expires);
+            }
+            Fact::Redeemed { token } => {
+                self.invitations.remove(token);
+            }
+            Fact::SigningStopped { reason } => {
+                self.signing_stopped.get_or_insert_with(|| reason.clone());
+            }
+        }
+        Vec::new()
+    }
+
+    fn key_event(&mut self, rcp: &RcpId, event: &SignedKeyEvent) {
+        match self.known.get_mut(rcp) {
+            None => {
+                if let Ok(charter) = Charter::verify(vec![event.clone()]) {
+                    self.known.insert(
+                        *rcp,
+                        Known {
+                            charter,
+                            card: None,
+                        },
+                    );
+                }
+            }
+            Some(known) => {
+                if known.charter.push(event.clone()).is_ok() {
+                    known.card = None;
+                }
+            }
+        }
+    }
+
+    fn card(&mut self, rcp: &RcpId, card: &SignedCard) {
+        let Some(known) = self.known.get_mut(rcp) else {
+            return;
+        };
+        if let Ok(card) = card.clone().verify(&known.charter) {
+            if known
+                .card
+                .as_ref()
+                .is_none_or(|old| card.is_newer_than(old))
+            {
+                known.card = Some(card);
+            }
+        }
+    }
+
+    fn peer(&mut self, rcp: &RcpId, state: PeerState, at: UnixMillis) {
+        let start = self
+            .peers
+            .get(rcp)
+            .map_or(StartNumber::ZERO, |peer| peer.start);
+        self.peers.insert(
+            *rcp,
+            Peer {
+                state,
+                since: at,
+                start,
+            },
+        );
+    }
+
+    fn head(&mut self, log: &LogId, note: &str) {
+        let Some(log) = self.logs.get_mut(log) else {
+            return;
+        };
+        let Some(known) = self.known.get(&log.owner) else {
+            return;
+        };
+        let verified =
+            SignedCheckpoint::parse(note.as_bytes()).and_then(|note| note.verify(&known.charter));
+        if let Ok(verified) = verified {
+            log.head = Some(Head {
+                checkpoint: *verified.checkpoint(),
+                key_seq: verified.key_seq(),
+                note: verified.note().to_owned(),
+            });
+            log.settle_head();
+        }
+    }
+
+    fn list(&mut self, id: &LogId, hash: &Hash, blob: &[u8], place: Place) -> Vec<Effect> {
+        let Some(log) = self.logs.get_mut(id) else {
+            return Vec::new();
+        };
+        let Some(list) = unblob(blob).and_then(|(_, list)| ReaderList::decode(list).ok()) else {
+            return Vec::new();
+        };
+        if log.owner != self.me {
+            log.name.clone_from(&list.circle);
+        }
+        let old = log.readers.replace(Readers {
+            list,
+            hash: *hash,
+            place,
+        });
+        old.map(|old| Effect::Erase(old.place))
+            .into_iter()
+            .collect()
+    }
+
+    fn receipt(&mut self, holder: &RcpId, note: &str) {
+        let Some(charter) = self.charter(holder) else {
+            return;
+        };
+        if let Ok(held) = Held::verify(note.as_bytes(), charter) {
+            self.held.insert((held.checkpoint.log, *holder), held);
+        }
+    }
+
+    fn lines(
+        &mut self,
+        mut rows: Option<&mut dyn RowsMut>,
+        id: &LogId,
+        from: u64,
+        lines: &[Vec<u8>],
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (index, bytes) in (from..).zip(lines) {
+            let Some(log) = self.logs.get_mut(id) else {
+                return effects;
+            };
+            let Ok(line) = read_line(bytes) else {
+                return effects;
+            };
+            if log.size() != index {
+                continue;
+            }
+            log.tree.push(leaf_hash(bytes));
+            log.note_line(index, &line);
+            if let (Some(rows), ReadLine::Line(line)) = (rows.as_mut(), line) {
+                effects.extend(self.record_line(*rows, id, index, &line));
+            }
+        }
+        if let Some(log) = self.logs.get_mut(id) {
+            log.settle_head();
+        }
+        effects
+    }
+
+    fn record_line(
+        &mut self,
+        rows: &mut dyn RowsMut,
+        id: &LogId,
+        index: u64,
+        line: &corridor_proto::line::Line,
+    ) -> Vec<Effect> {
+        let Some(log) = self.logs.get(id) else {
+            return Vec::new();
+        };
+        let key = |record| RecordKey {
+            rcp: log.owner,
+            record,
+        };
+        match line.act {
+            Act::Publish {
+                version_hash,
+                record,
+                version,
+            } if log.stop.is_none() => self.change(rows, &key(record), |row| {
+                row.publish(*id, index, version, version_hash)
+            }),
+            Act::Withdraw(withdrawal) => self.change(rows, &key(withdrawal.record), |row| {
+                row.withdraw(*id, index, withdrawal, line.time);
+            }),
+            Act::Leave { record } => self.change(rows, &key(record), |row| row.leave(id)),
+            Act::Publish { .. } | Act::Readers { .. } | Act::Restart { .. } => Vec::new(),
+        }
+    }
+
+    fn record(
+        &mut self,
+        rows: &mut dyn RowsMut,
+        signed: &corridor_proto::record::SignedHeader,
+        place: Place,
+    ) -> Vec<Effect> {
+        let Ok(header) = Header::decode(&signed.bytes) else {
+            return Vec::new();
+        };
+        let key = RecordKey {
+            rcp: header.rcp,
+            record: header.record,
+        };
+        self.change(rows, &key, |row| {
+            row.held(HeldVersion {
+                version: header.version,
+                version_hash: signed.version_hash(),
+                kind: header.kind,
+                time: header.time,
+                place,
+                erased: false,
+            });
+        })
+    }
+
+    /// Changes a row, and with it what is to be fetched and what is to be erased.
+    fn change(
+        &mut self,
+        rows: &mut dyn RowsMut,
+        key: &RecordKey,
+        change: impl FnOnce(&mut RecordRow),
+    ) -> Vec<Effect> {
+        let mut row = rows.row(key).unwrap_or_default();
+        for stand in &row.stands {
+            if let Some(log) = self.logs.get_mut(&stand.log) {
+                log.missing.remove(&stand.index);
+            }
+        }
+        change(&mut row);
+        row.revision = self.revision;
+        let places = row.erase(key.rcp == self.me);
+        self.note_missing(&row);
+        rows.put(key, row);
+        places.into_iter().map(Effect::Erase).collect()
+    }
+
+    /// Notes which bodies of a row are still to be fetched.
+    pub fn note_missing(&mut self, row: &RecordRow) {
+        for stand in row.stands.iter().filter(|stand| row.wants(stand)) {
+            if let Some(log) = self.logs.get_mut(&stand.log) {
+                log.missing.insert(stand.index);
+            }
+        }
+    }
+}
+
+/// Hash under which an invitation's token is kept.
+pub fn token_hash(token: &Token) -> Hash {
+    corridor_proto::domain::hash(
+        corridor_proto::domain::Domain::InvitationToken,
+        &[token.as_bytes()],
+    )
+}

@@ -1,0 +1,365 @@
+//! What is known of one record: where it stands, what is burnt, which versions are held.
+//!
+//! A row is the fold of all lines that name the record, over all logs. It is the same whatever the
+//! order in which the logs were read. **Invariant:** less always wins: what is burnt stays burnt,
+//! whichever log said so, and a publish never lifts it.
+
+use std::collections::BTreeSet;
+
+use corridor_proto::line::Withdrawal;
+use corridor_proto::{Hash, LogId, RcpId, RecordId, UnixMillis};
+
+use crate::fact::Place;
+
+/// A record: whose, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// Whose.
+    pub rcp: RcpId,
+    /// Which.
+    pub record: RecordId,
+}
+
+/// A record in one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// Which log.
+    pub log: LogId,
+    /// Highest version that stood there.
+    pub version: u64,
+    /// Its hash.
+    pub version_hash: Hash,
+    /// Index of its publish line.
+    pub index: u64,
+    /// Index of the first publish line of the record there.
+    pub first: u64,
+    /// Whether it left the circle.
+    pub left: bool,
+}
+
+/// A version whose body came, whether or not it is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldVersion {
+    /// Which version.
+    pub version: u64,
+    /// Its hash.
+    pub version_hash: Hash,
+    /// Kind of record.
+    pub kind: u16,
+    /// When it was signed, for display.
+    pub time: UnixMillis,
+    /// Where header and body lie.
+    pub place: Place,
+    /// Whether the body was erased.
+    pub erased: bool,
+}
+
+/// A withdrawal as it was first seen, or the one that reaches furthest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// What it says.
+    pub withdrawal: Withdrawal,
+    /// When, as its line says.
+    pub time: UnixMillis,
+    /// In which log.
+    pub log: LogId,
+    /// Index of its line.
+    pub index: u64,
+}
+
+/// What is known of one record.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RecordRow {
+    /// The withdrawal that reaches furthest.
+    pub withdrawn: Option<Withdrawn>,
+    /// The logs in which it ever stood, ascending.
+    pub stands: Vec<Stand>,
+    /// The versions whose bodies came, ascending.
+    pub versions: Vec<HeldVersion>,
+    /// Versions under which two different texts were signed: hidden.
+    pub conflicts: BTreeSet<u64>,
+    /// Hashes of versions that are kept out, each with a reason code.
+    pub quarantined: Vec<(Hash, String)>,
+    /// The last group of facts that changed it.
+    pub revision: u64,
+}
+
+impl RecordRow {
+    /// Bodies up to this version are burnt.
+    pub fn burnt(&self) -> u64 {
+        self.withdrawn
+            .as_ref()
+            .map_or(0, |withdrawn| withdrawn.withdrawal.up_to)
+    }
+
+    /// The stand in a log, if it ever stood there.
+    pub fn stand(&self, log: &LogId) -> Option<&Stand> {
+        self.stands.iter().find(|stand| stand.log == *log)
+    }
+
+    /// Whether a stand is in force: not left, not burnt, not contradicted.
+    pub fn lives(&self, stand: &Stand) -> bool {
+        !stand.left && stand.version > self.burnt() && !self.conflicts.contains(&stand.version)
+    }
+
+    /// The stand in force in a log.
+    pub fn living(&self, log: &LogId) -> Option<&Stand> {
+        self.stand(log).filter(|stand| self.lives(stand))
+    }
+
+    /// The body held of a version, if it came and was not erased.
+    pub fn body(&self, version_hash: &Hash) -> Option<&HeldVersion> {
+        self.versions
+            .iter()
+            .find(|held| held.version_hash == *version_hash && !held.erased)
+    }
+
+    /// Whether the body of a stand is still to be fetched.
+    pub fn wants(&self, stand: &Stand) -> bool {
+        self.lives(stand)
+            && self.body(&stand.version_hash).is_none()
+            && !self
+                .quarantined
+                .iter()
+                .any(|(hash, _)| *hash == stand.version_hash)
+    }
+
+    /// The highest version in force in any of the logs that `may_read` lets through.
+    pub fn current(&self, may_read: impl Fn(&LogId) -> bool) -> Option<&Stand> {
+        self.stands
+            .iter()
+            .filter(|stand| self.lives(stand) && may_read(&stand.log))
+            .max_by_key(|stand| stand.version)
+    }
+
+    /// The highest version known at all, zero for none.
+    pub fn last_version(&self) -> u64 {
+        let stood = self.stands.iter().map(|stand| stand.version);
+        let held = self.versions.iter().map(|held| held.version);
+        stood.chain(held).max().unwrap_or(0)
+    }
+
+    /// A publish line. Below a version that stood there it has no effect; an equal one counts only
+    /// after a leave.
+    pub fn publish(&mut self, log: LogId, index: u64, version: u64, version_hash: Hash) {
+        let other = |v: u64, hash: &Hash| v == version && *hash != version_hash;
+        if self
+            .stands
+            .iter()
+            .any(|stand| other(stand.version, &stand.version_hash))
+            || self
+                .versions
+                .iter()
+                .any(|held| other(held.version, &held.version_hash))
+        {
+            self.conflicts.insert(version);
+        }
+        let fresh = Stand {
+            log,
+            version,
+            version_hash,
+            index,
+            first: index,
+            left: false,
+        };
+        match self.stands.binary_search_by(|stand| stand.log.cmp(&log)) {
+            Err(at) => self.stands.insert(at, fresh),
+            Ok(at) => {
+                let stand = &mut self.stands[at];
+                let equal_again = version == stand.version && stand.left;
+                if version > stand.version || equal_again {
+                    *stand = Stand {
+                        first: stand.first,
+                        ..fresh
+                    };
+                }
+            }
+        }
+    }
+
+    /// A withdraw line, from whichever log.
+    pub fn withdraw(&mut self, log: LogId, index: u64, withdrawal: Withdrawal, time: UnixMillis) {
+        // The same for any order of reading: furthest first, then the lowest log and index.
+        let rank = |w: &Withdrawn| (std::cmp::Reverse(w.withdrawal.up_to), w.log, w.index);
+        let new = Withdrawn {
+            withdrawal,
+            time,
+            log,
+            index,
+        };
+        if self
+            .withdrawn
+            .as_ref()
+            .is_none_or(|old| rank(&new) < rank(old))
+        {
+            self.withdrawn = Some(new);
+        }
+    }
+
+    /// A leave line.
+    pub fn leave(&mut self, log: &LogId) {
+        if let Some(stand) = self.stands.iter_mut().find(|stand| stand.log == *log) {
+            stand.left = true;
+        }
+    }
+
+    /// A body came.
+    pub fn held(&mut self, held: HeldVersion) {
+        if let Err(at) = self.versions.binary_search_by(|old| {
+            (old.version, old.version_hash).cmp(&(held.version, held.version_hash))
+        }) {
+            self.versions.insert(at, held);
+        } else if let Some(old) = self
+            .versions
+            .iter_mut()
+            .find(|old| old.version_hash == held.version_hash && old.erased)
+        {
+            *old = held;
+        }
+    }
+
+    /// Marks the bodies that must go and gives their places: the burnt ones, and of another RCP's
+    /// record whatever no stand in force gives any longer once it left a circle.
+    pub fn erase(&mut self, ours: bool) -> Vec<Place> {
+        let burnt = self.burnt();
+        let left = !ours && self.stands.iter().any(|stand| stand.left);
+        let living: BTreeSet<Hash> = self
+            .stands
+            .iter()
+            .filter(|stand| self.lives(stand))
+            .map(|stand| stand.version_hash)
+            .collect();
+        let mut places = Vec::new();
+        for held in self.versions.iter_mut().filter(|held| !held.erased) {
+            if held.version <= burnt || (left && !living.contains(&held.version_hash)) {
+                held.erased = true;
+                places.push(held.place);
+            }
+        }
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corridor_proto::line::{WHOLE_RECORD, WithdrawalReason};
+
+    const A: LogId = LogId::new([1; 32]);
+    const B: LogId = LogId::new([2; 32]);
+
+    fn hash(n: u8) -> Hash {
+        Hash::new([n; 32])
+    }
+
+    fn withdrawal(up_to: u64) -> Withdrawal {
+        Withdrawal {
+            record: RecordId::ZERO,
+            up_to,
+            reason: WithdrawalReason::Error,
+            note: Hash::ZERO,
+            replacement: RecordId::ZERO,
+        }
+    }
+
+    fn body(version: u64, n: u8) -> HeldVersion {
+        HeldVersion {
+            version,
+            version_hash: hash(n),
+            kind: 1,
+            time: UnixMillis(0),
+            place: Place {
+                segment: 0,
+                offset: u64::from(n),
+            },
+            erased: false,
+        }
+    }
+
+    #[test]
+    fn a_lower_version_has_no_effect_and_an_equal_one_only_after_a_leave() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(A, 1, 4, hash(4));
+        row.publish(A, 2, 5, hash(5));
+        assert_eq!(row.living(&A).map(|s| (s.version, s.index)), Some((5, 0)));
+        row.leave(&A);
+        assert!(row.living(&A).is_none());
+        row.publish(A, 4, 4, hash(4));
+        assert!(row.living(&A).is_none());
+        row.publish(A, 5, 5, hash(5));
+        assert_eq!(
+            row.living(&A).map(|s| (s.version, s.index, s.first)),
+            Some((5, 5, 0))
+        );
+    }
+
+    #[test]
+    fn the_current_version_is_the_highest_in_a_circle_that_may_be_read() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(B, 0, 7, hash(7));
+        assert_eq!(row.current(|_| true).map(|s| s.version), Some(7));
+        assert_eq!(row.current(|log| *log == A).map(|s| s.version), Some(5));
+        assert!(row.current(|_| false).is_none());
+    }
+
+    #[test]
+    fn a_withdrawal_counts_everywhere_and_before_or_after() {
+        let mut late = RecordRow::default();
+        late.publish(A, 0, 5, hash(5));
+        late.publish(B, 0, 5, hash(5));
+        late.withdraw(B, 1, withdrawal(WHOLE_RECORD), UnixMillis(9));
+        let mut early = RecordRow::default();
+        early.withdraw(B, 1, withdrawal(WHOLE_RECORD), UnixMillis(9));
+        early.publish(B, 0, 5, hash(5));
+        early.publish(A, 0, 5, hash(5));
+        assert_eq!(late, early);
+        assert!(late.living(&A).is_none() && late.living(&B).is_none());
+    }
+
+    #[test]
+    fn withdrawing_older_versions_leaves_the_newer_one() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.held(body(5, 5));
+        row.publish(A, 1, 6, hash(6));
+        row.held(body(6, 6));
+        row.withdraw(A, 2, withdrawal(5), UnixMillis(9));
+        assert_eq!(
+            row.erase(false),
+            vec![Place {
+                segment: 0,
+                offset: 5
+            }]
+        );
+        assert_eq!(row.living(&A).map(|s| s.version), Some(6));
+        assert!(row.erase(false).is_empty(), "once");
+    }
+
+    #[test]
+    fn a_leave_erases_unless_another_circle_still_gives_it() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(B, 0, 5, hash(5));
+        row.held(body(5, 5));
+        row.leave(&A);
+        assert!(row.erase(false).is_empty());
+        row.leave(&B);
+        assert!(row.erase(true).is_empty(), "the owner keeps its own record");
+        assert_eq!(row.erase(false).len(), 1);
+        row.publish(B, 2, 5, hash(5));
+        let stand = row.living(&B).cloned().expect("stands again");
+        assert!(row.wants(&stand), "an erased body is fetched again");
+    }
+
+    #[test]
+    fn two_texts_under_one_version_hide_it_until_a_higher_one() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(B, 0, 5, hash(55));
+        assert!(row.living(&A).is_none() && row.living(&B).is_none());
+        row.publish(A, 1, 6, hash(6));
+        assert_eq!(row.current(|_| true).map(|s| s.version), Some(6));
+    }
+}

@@ -1,0 +1,168 @@
+//! The one function that answers "may this reader read this circle now".
+//!
+//! Sync, preview, search, API, counts and error texts all ask [`may_read`]. **Invariant:** nothing
+//! else decides, and an empty or unknown audience is nobody.
+
+use corridor_proto::{LogId, RcpId, UnixMillis};
+
+use crate::log::{Log, Sort};
+use crate::model::Model;
+use crate::peer::{Call, PeerState, may_call};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The RCP's own secretariat, at its own node.
+    Secretariat,
+    /// Another RCP's node.
+    Peer(RcpId),
+    /// Anybody, or a token that names no circle.
+    Anyone,
+}
+
+/// Why a circle may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// It is our own circle, and we ask ourselves.
+    Own,
+    /// It was shared with us.
+    Received,
+    /// It is public.
+    Public,
+    /// The reader is in the circle's list.
+    Listed,
+    /// It is the reader's private circle.
+    Private,
+    /// It is the reader's own log.
+    ItsOwn,
+}
+
+/// Why a circle may not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The reader is no peer, or not yet.
+    NoPeer,
+    /// The reader's safety number is not confirmed here: only `public` flows.
+    Unconfirmed,
+    /// The peer is paused: only withdrawals flow.
+    Paused,
+    /// The peer was left: only withdrawals flow.
+    Left,
+    /// The reader is not in the circle's list, or its right has ended.
+    NotListed,
+    /// The circle is another RCP's, and not ours to pass on.
+    NotOurs,
+    /// The circle's owner is not confirmed here, or not known.
+    UnconfirmedOwner,
+}
+
+impl Denial {
+    /// The sentence for a secretariat.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::NoPeer => "is not a partner yet",
+            Self::Unconfirmed => "waits for its safety number to be confirmed here",
+            Self::Paused => "is paused here, so only withdrawals reach it",
+            Self::Left => "was left, so only withdrawals reach it",
+            Self::NotListed => "is not among the readers of this circle",
+            Self::NotOurs => "cannot get another RCP's circle from here",
+            Self::UnconfirmedOwner => "would need the owner's safety number confirmed here",
+        }
+    }
+}
+
+impl Grant {
+    /// The sentence for a secretariat.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Own => "this is its own node",
+            Self::Received => "it was shared with this node",
+            Self::Public => "the circle is public",
+            Self::Listed => "it is among the readers of this circle",
+            Self::Private => "the circle is its private circle",
+            Self::ItsOwn => "the log is its own",
+        }
+    }
+}
+
+/// May `reader` read `log` now?
+///
+/// # Errors
+/// The reason why not.
+pub fn may_read(
+    model: &Model,
+    log: &Log,
+    reader: &Reader,
+    now: UnixMillis,
+) -> Result<Grant, Denial> {
+    match reader {
+        Reader::Secretariat if log.owner == model.me => Ok(Grant::Own),
+        Reader::Secretariat => owner_confirmed(model, log).map(|()| Grant::Received),
+        Reader::Anyone if log.sort != Sort::Public => Err(Denial::NotListed),
+        Reader::Anyone if log.owner == model.me => Ok(Grant::Public),
+        Reader::Anyone => owner_confirmed(model, log).map(|()| Grant::Public),
+        Reader::Peer(peer) if log.owner == *peer => match model.peer_state(peer) {
+            Some(PeerState::Active | PeerState::Paused) => Ok(Grant::ItsOwn),
+            _ => Err(Denial::NoPeer),
+        },
+        Reader::Peer(_) if log.owner != model.me => Err(Denial::NotOurs),
+        Reader::Peer(peer) => may_peer_read(model, log, peer, now),
+    }
+}
+
+fn may_peer_read(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Result<Grant, Denial> {
+    let state = model.peer_state(peer);
+    let (call, grant) = match log.sort {
+        Sort::Public => (Call::ReadPublic, Grant::Public),
+        Sort::Private(reader) if reader == *peer => (Call::ReadPrivate, Grant::Private),
+        Sort::Private(_) => return Err(Denial::NotListed),
+        Sort::Open | Sort::Closed => (Call::ReadListed, Grant::Listed),
+    };
+    if !may_call(state, call) {
+        return Err(match state {
+            None | Some(PeerState::Invited) => Denial::NoPeer,
+            Some(PeerState::Pending | PeerState::Active) => Denial::Unconfirmed,
+            Some(PeerState::Paused) => Denial::Paused,
+            Some(PeerState::Left) => Denial::Left,
+        });
+    }
+    let listed = match log.sort {
+        Sort::Open | Sort::Closed => log
+            .readers
+            .as_ref()
+            .is_some_and(|readers| readers.list.admits(peer, now)),
+        Sort::Public | Sort::Private(_) => true,
+    };
+    if listed {
+        Ok(grant)
+    } else {
+        Err(Denial::NotListed)
+    }
+}
+
+fn owner_confirmed(model: &Model, log: &Log) -> Result<(), Denial> {
+    match model.peer_state(&log.owner) {
+        Some(PeerState::Active | PeerState::Paused | PeerState::Left) => Ok(()),
+        None | Some(PeerState::Invited | PeerState::Pending) => Err(Denial::UnconfirmedOwner),
+    }
+}
+
+/// The logs that `reader` may read now.
+pub fn readable<'a>(
+    model: &'a Model,
+    reader: &'a Reader,
+    now: UnixMillis,
+) -> impl Iterator<Item = &'a Log> {
+    model
+        .logs
+        .values()
+        .filter(move |log| may_read(model, log, reader, now).is_ok())
+}
+
+/// Whether the log `id` exists and `reader` may read it now; the two cannot be told apart.
+pub fn reads(model: &Model, id: &LogId, reader: &Reader, now: UnixMillis) -> bool {
+    model
+        .logs
+        .get(id)
+        .is_some_and(|log| may_read(model, log, reader, now).is_ok())
+}

@@ -1,0 +1,243 @@
+//! Ed25519 keys and the one rule by which a signature counts: strict verification.
+//!
+//! Strict means: the key and the commitment of the signature are not of small order, all encodings
+//! are canonical, and the equation holds without the cofactor (`verify_strict` of ed25519-dalek,
+//! with the key's canonical form demanded on top). **Invariant:** no other file of the workspace
+//! verifies or makes an Ed25519 signature, and none is verified in batches, whose verdict differs.
+
+use std::fmt;
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+
+use crate::domain::{self, Domain};
+use crate::refusal::{Reason, Refusal};
+
+/// A signature's 64 bytes.
+pub type Signature = [u8; 64];
+
+/// An absent signature: the first key event has no recovery signature.
+pub const NO_SIGNATURE: Signature = [0; 64];
+
+/// A public key that strict verification can accept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Decodes a public key.
+    ///
+    /// # Errors
+    /// `WeakKey` for a key of small order, not on the curve or not in canonical form.
+    pub fn from_bytes(what: &'static str, bytes: &[u8; 32]) -> Result<Self, Refusal> {
+        let weak = Refusal::new(what, Reason::WeakKey);
+        if !is_canonical(bytes) {
+            return Err(weak);
+        }
+        let key = VerifyingKey::from_bytes(bytes).map_err(|_| weak)?;
+        if key.is_weak() {
+            Err(weak)
+        } else {
+            Ok(Self(key))
+        }
+    }
+
+    /// The key's 32 bytes.
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// Verifies a signature over `bytes` made for `domain`.
+    ///
+    /// # Errors
+    /// `BadSignature`, about `what`.
+    pub fn verify(
+        &self,
+        what: &'static str,
+        domain: Domain,
+        bytes: &[u8],
+        signature: &Signature,
+    ) -> Result<(), Refusal> {
+        self.verify_message(what, &domain::message(domain, bytes), signature)
+    }
+
+    /// Verifies a signature over a whole message: checkpoints and cosignatures have their own form.
+    ///
+    /// # Errors
+    /// `BadSignature`, about `what`.
+    pub fn verify_message(
+        &self,
+        what: &'static str,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), Refusal> {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        self.0
+            .verify_strict(message, &signature)
+            .map_err(|_| Refusal::new(what, Reason::BadSignature))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PublicKey({})",
+            data_encoding::HEXLOWER.encode(self.0.as_bytes())
+        )
+    }
+}
+
+/// Whether the y coordinate is below p = 2^255 - 19 and a zero x has no sign (RFC 8032, 5.1.3).
+fn is_canonical(bytes: &[u8; 32]) -> bool {
+    let mut y = *bytes;
+    let sign = y[31] >> 7;
+    y[31] &= 0x7f;
+    let below_p = y[31] != 0x7f || y[1..31].iter().any(|b| *b != 0xff) || y[0] < 0xed;
+    let mut one = [0; 32];
+    one[0] = 1;
+    let mut minus_one = [0xff; 32];
+    minus_one[0] = 0xec;
+    minus_one[31] = 0x7f;
+    below_p && (sign == 0 || (y != one && y != minus_one))
+}
+
+/// A private key; it leaves memory when dropped and is never shown.
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    /// From 32 secret random bytes.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// The 32 secret bytes, to be written to a key file.
+    pub fn seed(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// The public key's 32 bytes.
+    pub fn public_bytes(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    /// The public key.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Signs `bytes` for `domain`.
+    pub(crate) fn sign(&self, domain: Domain, bytes: &[u8]) -> Signature {
+        self.sign_message(&domain::message(domain, bytes))
+    }
+
+    /// Signs a whole message that this crate composed from typed parts.
+    ///
+    /// Not public: a node never signs bytes that somebody else composed.
+    pub(crate) fn sign_message(&self, message: &[u8]) -> Signature {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(not shown)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        key: String,
+        sig: String,
+        msg: String,
+        #[serde(default)]
+        flags: Option<Vec<String>>,
+    }
+
+    fn unhex<const N: usize>(text: &str) -> [u8; N] {
+        let bytes = data_encoding::HEXLOWER
+            .decode(text.as_bytes())
+            .expect("hex");
+        bytes.try_into().expect("length")
+    }
+
+    fn strict(key: &[u8; 32], message: &[u8], signature: &Signature) -> bool {
+        PublicKey::from_bytes("key", key)
+            .and_then(|key| key.verify_message("signature", message, signature))
+            .is_ok()
+    }
+
+    /// C2SP CCTV: what strict verification must refuse is marked by flags; anything else is good.
+    #[test]
+    fn the_914_edge_cases_of_cctv_get_the_strict_verdict() {
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../vectors/external/cctv-ed25519.json"))
+                .expect("json");
+        assert_eq!(cases.len(), 914);
+        let refused = [
+            "low_order_A",
+            "low_order_R",
+            "low_order_residue",
+            "non_canonical_A",
+            "non_canonical_R",
+            "reencoded_k",
+        ];
+        let mut verdicts: BTreeMap<bool, usize> = BTreeMap::new();
+        for case in cases {
+            let flags = case.flags.unwrap_or_default();
+            let expect = !flags.iter().any(|flag| refused.contains(&flag.as_str()));
+            let found = strict(&unhex(&case.key), case.msg.as_bytes(), &unhex(&case.sig));
+            assert_eq!(found, expect, "{flags:?} {} {}", case.key, case.sig);
+            *verdicts.entry(found).or_default() += 1;
+        }
+        assert!(verdicts[&true] > 0 && verdicts[&false] > 0);
+    }
+
+    /// ed25519-speccheck: of its twelve cases a strict verifier accepts the mixed-order ones that
+    /// hold without the cofactor, and nothing else.
+    #[test]
+    fn the_12_cases_of_speccheck_get_the_strict_verdict() {
+        #[derive(serde::Deserialize)]
+        struct Spec {
+            message: String,
+            pub_key: String,
+            signature: String,
+        }
+        let cases: Vec<Spec> =
+            serde_json::from_str(include_str!("../vectors/external/speccheck-ed25519.json"))
+                .expect("json");
+        let verdicts: Vec<bool> = cases
+            .iter()
+            .map(|case| {
+                let message = data_encoding::HEXLOWER
+                    .decode(case.message.as_bytes())
+                    .expect("hex");
+                strict(&unhex(&case.pub_key), &message, &unhex(&case.signature))
+            })
+            .collect();
+        let mut expect = [false; 12];
+        expect[3] = true;
+        assert_eq!(verdicts, expect);
+    }
+
+    #[test]
+    fn a_signature_for_one_domain_serves_no_other() {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let signature = key.sign(Domain::Record, b"bytes");
+        for domain in Domain::ALL {
+            let verdict = key.public().verify("thing", *domain, b"bytes", &signature);
+            assert_eq!(verdict.is_ok(), *domain == Domain::Record, "{domain:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_key_is_never_shown() {
+        assert_eq!(
+            format!("{:?}", SecretKey::from_seed(&[7; 32])),
+            "SecretKey(not shown)"
+        );
+    }
+}
