@@ -118,6 +118,8 @@ pub enum Wish {
     Accept {
         /// Who invites.
         identity: Box<Identity>,
+        /// The token, to be shown to its node.
+        token: Token,
     },
     /// Take in an acceptance: a known invitation's token came back.
     Redeem {
@@ -363,7 +365,7 @@ impl Desk<'_> {
             Wish::OpenCircle { name, open, relay } => self.open_circle(&name, open, relay),
             Wish::SetReaders { log, readers } => self.set_readers(log, readers),
             Wish::Invite { token } => self.invite(&token),
-            Wish::Accept { identity } => self.accept(&identity),
+            Wish::Accept { identity, token } => self.accept(&identity, token),
             Wish::Redeem { identity, token } => self.redeem(&identity, &token),
             Wish::Answered { rcp } => self.answered(rcp),
             Wish::Confirm { rcp } => self.step(rcp, PeerState::Pending, PeerState::Active),
@@ -747,7 +749,7 @@ impl Desk<'_> {
         }])
     }
 
-    fn accept(&self, identity: &Identity) -> Decision {
+    fn accept(&self, identity: &Identity, token: Token) -> Decision {
         let rcp = identity.charter.rcp();
         if rcp == self.model.me {
             return Err(DeskRefusal::Ourselves("invitation"));
@@ -767,6 +769,7 @@ impl Desk<'_> {
             state: PeerState::Invited,
             at: self.now,
         });
+        facts.push(Fact::Accepted { rcp, token });
         Ok(facts)
     }
 

@@ -6,7 +6,7 @@
 use corridor_proto::card::SignedCard;
 use corridor_proto::charter::SignedKeyEvent;
 use corridor_proto::record::SignedHeader;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, UnixMillis};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
 
 use crate::log::Sort;
 use crate::peer::PeerState;
@@ -16,6 +16,8 @@ use crate::peer::PeerState;
 pub struct Place {
     /// Part of the journal.
     pub segment: u32,
+    /// How often that part was rewritten.
+    pub generation: u32,
     /// Offset in it.
     pub offset: u64,
 }
@@ -170,6 +172,13 @@ pub enum Fact {
     Redeemed {
         /// Hash of its token.
         token: Hash,
+    },
+    /// We accepted an invitation: its token is shown to the peer until it answers.
+    Accepted {
+        /// Who invited us.
+        rcp: RcpId,
+        /// The token.
+        token: Token,
     },
     /// This node signs nothing more until a person has acted.
     SigningStopped {

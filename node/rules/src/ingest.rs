@@ -44,6 +44,13 @@ pub enum Arrival {
         /// The lines.
         package: Box<v1::Package>,
     },
+    /// A head that signs again what is held: its RCP's key was replaced.
+    Head {
+        /// From whom.
+        peer: RcpId,
+        /// The checkpoint.
+        note: Vec<u8>,
+    },
     /// Records behind publish lines, signatures verified.
     Records {
         /// From whom.
@@ -111,6 +118,7 @@ pub fn decide(
             seed,
             package,
         } => lines(model, peer, seed, package, now),
+        Arrival::Head { peer, note } => head_again(model, peer, note),
         Arrival::Records { peer, log, records } => records_of(model, rows, peer, log, records),
         Arrival::Bad {
             rcp,
@@ -241,6 +249,29 @@ fn lines(
     }
     facts.extend(named_bodies(&id, &package, &message.bodies)?);
     Ok(facts)
+}
+
+fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Refusal> {
+    let refuse = |reason| Refusal::new("checkpoint", reason);
+    let charter = model.charter(peer).ok_or(refuse(Reason::WrongRcp))?;
+    let head = SignedCheckpoint::parse(note)?.verify_head(charter)?;
+    let claim = head.checkpoint();
+    let log = model.logs.get(&claim.log).filter(|log| log.owner == *peer);
+    let log = log.ok_or(refuse(Reason::WrongLog))?;
+    if claim.incarnation != log.incarnation || log.tree.root_at(claim.size) != Some(claim.root) {
+        return Err(refuse(Reason::BadProof));
+    }
+    let known = log
+        .head
+        .as_ref()
+        .map(|head| (head.checkpoint.size, head.key_seq));
+    if claim.size != log.size() || known == Some((claim.size, head.key_seq())) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Fact::Head {
+        log: claim.log,
+        note: head.note().to_owned(),
+    }])
 }
 
 /// The head that a package is proved to. One that is not yet reached is never replaced.

@@ -80,6 +80,8 @@ pub struct Model {
     pub held: BTreeMap<(LogId, RcpId), Held>,
     /// Open invitations: hash of the token, and when each ends.
     pub invitations: BTreeMap<Hash, UnixMillis>,
+    /// Tokens of invitations that we accepted and that are not yet answered.
+    pub accepted: BTreeMap<RcpId, Token>,
     /// Start numbers of this folder, the present one last.
     pub starts: BTreeSet<StartNumber>,
     /// The present start number.
@@ -102,6 +104,7 @@ impl Model {
             drafts: BTreeMap::new(),
             held: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             starts: BTreeSet::new(),
             start: StartNumber::ZERO,
             signing_stopped: None,
@@ -163,6 +166,7 @@ impl Model {
             Fact::Forget { rcp } => {
                 self.peers.remove(rcp);
                 self.known.remove(rcp);
+                self.accepted.remove(rcp);
                 self.logs.retain(|_, log| log.owner != *rcp);
                 let places = rows
                     .as_mut()
@@ -244,6 +248,9 @@ impl Model {
             }
             Fact::Redeemed { token } => {
                 self.invitations.remove(token);
+            }
+            Fact::Accepted { rcp, token } => {
+                self.accepted.insert(*rcp, *token);
             }
             Fact::SigningStopped { reason } => {
                 self.signing_stopped.get_or_insert_with(|| reason.clone());

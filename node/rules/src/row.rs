@@ -270,6 +270,7 @@ mod tests {
             time: UnixMillis(0),
             place: Place {
                 segment: 0,
+                generation: 0,
                 offset: u64::from(n),
             },
             erased: false,
@@ -330,6 +331,7 @@ mod tests {
             row.erase(false),
             vec![Place {
                 segment: 0,
+                generation: 0,
                 offset: 5
             }]
         );

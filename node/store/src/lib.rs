@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The store of a node: the journal, which is the truth, and its index, which is thrown away and
+//! rebuilt when it does not fit.
+//!
+//! Everything enters through one door, [`Store::append`]: one writer thread takes wishes of the desk
+//! and arrivals from peers from one inbox, asks `corridor-rules` for the verdict, appends the facts
+//! to the journal as one group, and takes them into the state; then it answers. Reading goes on
+//! beside it through [`Store::read`].
+//!
+//! It imports `corridor-rules` and `corridor-proto`, and is the only room that knows sled.
+//! **Invariant:** a lost or damaged index costs time, never data; nothing is acknowledged before it
+//! is durable, and nothing erased is acknowledged before its bytes are gone.
+
+mod codec;
+mod error;
+mod folder;
+mod index;
+pub mod journal;
+mod open;
+mod row_codec;
+mod view;
+mod writer;
+
+pub use error::StoreError;
+pub use folder::create;
+pub use open::{Opening, open};
+pub use view::View;
+pub use writer::{Done, Item, Signer, Store};

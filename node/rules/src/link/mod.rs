@@ -155,6 +155,7 @@ pub struct Link {
     taken: u64,
     to_grant: u64,
     held_sent: BTreeMap<LogId, (u64, UnixMillis)>,
+    told: (u32, u64),
     served_as: Option<v1::Serving>,
     refusals: u32,
     last_refusal: Option<Refusal>,
@@ -178,6 +179,7 @@ impl Link {
             taken: 0,
             to_grant: 0,
             held_sent: BTreeMap::new(),
+            told: (0, 0),
             served_as: None,
             refusals: 0,
             last_refusal: None,
@@ -262,6 +264,7 @@ impl Link {
             out.push(session(v1::session_frame::Frame::State(serving_as(state))));
         }
         self.serving.retain(|id, _| reads(context, id, &self.peer));
+        self.introduce(context, out);
         self.announce(context, out);
         self.follow(context, out);
         self.hold(context, out);
@@ -330,12 +333,20 @@ fn shared(model: &Model, peer: &RcpId, now: UnixMillis) -> Vec<HaveLog> {
 
 /// What `whose` says in its hello, if it has what we have of what the two of us share.
 fn have_of(model: &Model, whose: &RcpId, peer: &RcpId, now: UnixMillis) -> Hash {
-    let known = model.known.get(whose);
-    let key_seq = known.map_or(0, |known| known.charter.current_seq());
-    let serial = known
-        .and_then(|known| known.card.as_ref())
-        .map_or(0, |card| card.card().serial);
+    let (key_seq, serial) = identity_of(model, whose);
     have_hash(key_seq, serial, &shared(model, peer, now))
+}
+
+/// Key event and card serial of an RCP, as they are known here.
+fn identity_of(model: &Model, rcp: &RcpId) -> (u32, u64) {
+    let known = model.known.get(rcp);
+    let key_seq = known.map_or(0, |known| known.charter.current_seq());
+    let card = known.and_then(|known| known.card.as_ref());
+    (key_seq, card.map_or(0, |card| card.card().serial))
+}
+
+fn introduction(model: &Model) -> (u32, u64) {
+    identity_of(model, &model.me)
 }
 
 fn start_number(bytes: &[u8]) -> Result<StartNumber, Refusal> {

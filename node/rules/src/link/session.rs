@@ -27,6 +27,7 @@ impl Link {
         if model.signing_stopped.is_some() {
             return self.close(Closing::SigningStopped, out);
         }
+        self.told = super::introduction(model);
         let seen = model
             .peers
             .get(&self.peer)
@@ -61,7 +62,7 @@ impl Link {
             (Frame::Identity(identity), true) => Identity::verify(identity)
                 .map(|found| out.push(Output::Arrival(Arrival::Identity(Box::new(found))))),
             (Frame::Have(have), true) => self.have(have, context, out),
-            (Frame::Checkpoint(frame), true) => self.checkpoint(&frame, context),
+            (Frame::Checkpoint(frame), true) => self.checkpoint(frame, context, out),
             (Frame::Held(held), true) => {
                 let arrival = Arrival::Held {
                     peer: self.peer,
@@ -125,17 +126,18 @@ impl Link {
         Ok(())
     }
 
+    /// Who we are, when a key or a card of ours is newer than what the session began with.
+    pub(super) fn introduce(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let present = super::introduction(context.model);
+        if self.told != present {
+            self.told = present;
+            say_who_we_are(context, out);
+        }
+    }
+
     fn say_what_we_have(&self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
-        if let Some(known) = model.known.get(&model.me) {
-            if let Some(card) = known.card.clone() {
-                let identity = Identity {
-                    charter: known.charter.clone(),
-                    card,
-                };
-                out.push(session(Frame::Identity(identity.message())));
-            }
-        }
+        say_who_we_are(context, out);
         let logs: Vec<v1::HeldLog> = model
             .logs
             .values()
@@ -207,8 +209,9 @@ impl Link {
 
     fn checkpoint(
         &mut self,
-        frame: &v1::CheckpointFrame,
+        frame: v1::CheckpointFrame,
         context: &Context<'_>,
+        out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
         if frame.owner.as_slice() != self.peer.as_bytes().as_slice() {
             // Another RCP's log: this node takes logs from their owners only.
@@ -221,6 +224,14 @@ impl Link {
         let head = SignedCheckpoint::parse(&frame.checkpoint)?.verify_head(charter)?;
         if head.checkpoint().log != id {
             return Err(Refusal::new("checkpoint", Reason::WrongLog));
+        }
+        let log = context.model.logs.get(&id);
+        if log.is_some_and(|log| log.size() == head.checkpoint().size) {
+            let arrival = Arrival::Head {
+                peer: self.peer,
+                note: frame.checkpoint,
+            };
+            out.push(Output::Arrival(arrival));
         }
         self.learn(id, seed);
         Ok(())
@@ -302,6 +313,19 @@ impl Link {
                     .insert(log.id, (head.checkpoint.size, context.now));
             }
         }
+    }
+}
+
+fn say_who_we_are(context: &Context<'_>, out: &mut Vec<Output>) {
+    let Some(known) = context.model.known.get(&context.model.me) else {
+        return;
+    };
+    if let Some(card) = known.card.clone() {
+        let identity = Identity {
+            charter: known.charter.clone(),
+            card,
+        };
+        out.push(session(Frame::Identity(identity.message())));
     }
 }
 

@@ -1,0 +1,345 @@
+//! Facts as frames of the journal: a kind, a meta in a fixed layout, and the erasable blob.
+//!
+//! **Invariant:** a frame kind never gets another meaning, and a meta never another layout; what
+//! changes is a new kind.
+
+use corridor_proto::card::SignedCard;
+use corridor_proto::charter::SignedKeyEvent;
+use corridor_proto::domain::{self, Domain};
+use corridor_proto::layout::{Reader, Writer};
+use corridor_proto::line::{note_hash, readers_hash};
+use corridor_proto::record::{Header, SignedHeader, body_hash};
+use corridor_proto::{
+    Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, Salt, StartNumber, Token, UnixMillis,
+};
+use corridor_rules::fact::{Fact, unblob};
+use corridor_rules::{PeerState, Sort};
+
+use crate::error::StoreError;
+use crate::journal::{META_BYTES_MAX, NewFrame};
+
+const WHAT: &str = "journal frame";
+
+const KEY_EVENT: u8 = 16;
+const CARD: u8 = 17;
+const PEER: u8 = 18;
+const CIRCLE: u8 = 19;
+const LINES: u8 = 20;
+const HEAD: u8 = 21;
+const LIST: u8 = 22;
+const NOTE: u8 = 23;
+const FORMER: u8 = 24;
+const RECORD: u8 = 25;
+const QUARANTINE: u8 = 26;
+const DRAFT: u8 = 27;
+const DRAFT_GONE: u8 = 28;
+const HELD: u8 = 29;
+const START: u8 = 30;
+const FORGET: u8 = 31;
+const PEER_START: u8 = 32;
+const INVITATION: u8 = 33;
+const REDEEMED: u8 = 34;
+const SIGNING_STOPPED: u8 = 35;
+const ACCEPTED: u8 = 36;
+
+/// The frame of a fact.
+///
+/// # Errors
+/// [`StoreError::Refused`] if a text does not fit its length prefix.
+pub(crate) fn frame(fact: &Fact) -> Result<NewFrame<'_>, StoreError> {
+    let (kind, meta) = meta(fact)?;
+    let blob: &[u8] = match fact {
+        Fact::List { blob, .. }
+        | Fact::Note { blob, .. }
+        | Fact::Record { blob, .. }
+        | Fact::Draft { blob, .. } => blob,
+        _ => &[],
+    };
+    Ok(NewFrame {
+        kind,
+        meta: meta.into(),
+        blob: blob.into(),
+    })
+}
+
+fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
+    let new = Writer::new();
+    let (kind, writer) = match fact {
+        Fact::KeyEvent { rcp, event } => {
+            let writer = new.bytes(rcp.as_bytes()).count(WHAT, event.bytes.len())?;
+            let writer = writer.bytes(&event.bytes).bytes(&event.recovery_signature);
+            (KEY_EVENT, writer.bytes(&event.signing_signature))
+        }
+        Fact::Card { rcp, card } => {
+            let writer = new.bytes(rcp.as_bytes()).count(WHAT, card.bytes.len())?;
+            (CARD, writer.bytes(&card.bytes).bytes(&card.signature))
+        }
+        Fact::Peer { rcp, state, at } => (
+            PEER,
+            new.bytes(rcp.as_bytes()).u8(state_code(*state)).u64(at.0),
+        ),
+        Fact::Circle {
+            owner,
+            seed,
+            sort,
+            name,
+        } => {
+            let (code, peer) = sort_code(*sort);
+            let writer = new.bytes(owner.as_bytes()).bytes(seed.as_bytes()).u8(code);
+            (CIRCLE, writer.bytes(peer.as_bytes()).text(WHAT, name)?)
+        }
+        Fact::Lines { log, from, lines } => {
+            let mut writer = new
+                .bytes(log.as_bytes())
+                .u64(*from)
+                .count(WHAT, lines.len())?;
+            for line in lines {
+                writer = writer.count(WHAT, line.len())?.bytes(line);
+            }
+            (LINES, writer)
+        }
+        Fact::Head { log, note } => (HEAD, new.bytes(log.as_bytes()).text(WHAT, note)?),
+        Fact::List { log, hash, .. } => (LIST, new.bytes(log.as_bytes()).bytes(hash.as_bytes())),
+        Fact::Note { hash, .. } => (NOTE, new.bytes(hash.as_bytes())),
+        Fact::Former { log, rcp, size } => (
+            FORMER,
+            new.bytes(log.as_bytes()).bytes(rcp.as_bytes()).u64(*size),
+        ),
+        Fact::Record { header, .. } => {
+            let writer = new.count(WHAT, header.bytes.len())?.bytes(&header.bytes);
+            (RECORD, writer.bytes(&header.signature))
+        }
+        Fact::Quarantine {
+            rcp,
+            record,
+            version_hash,
+            reason,
+        } => {
+            let writer = new.bytes(rcp.as_bytes()).bytes(record.as_bytes());
+            (
+                QUARANTINE,
+                writer.bytes(version_hash.as_bytes()).text(WHAT, reason)?,
+            )
+        }
+        Fact::Draft {
+            record,
+            kind,
+            at,
+            blob,
+        } => {
+            let writer = new.bytes(record.as_bytes()).u16(*kind).u64(at.0);
+            (
+                DRAFT,
+                writer.bytes(domain::hash(Domain::Body, &[blob]).as_bytes()),
+            )
+        }
+        Fact::DraftGone { record } => (DRAFT_GONE, new.bytes(record.as_bytes())),
+        Fact::Held { holder, note } => (HELD, new.bytes(holder.as_bytes()).text(WHAT, note)?),
+        Fact::Start { number } => (START, new.bytes(number.as_bytes())),
+        Fact::Forget { rcp } => (FORGET, new.bytes(rcp.as_bytes())),
+        Fact::PeerStart { rcp, number } => (
+            PEER_START,
+            new.bytes(rcp.as_bytes()).bytes(number.as_bytes()),
+        ),
+        Fact::Invitation { token, expires } => {
+            (INVITATION, new.bytes(token.as_bytes()).u64(expires.0))
+        }
+        Fact::Redeemed { token } => (REDEEMED, new.bytes(token.as_bytes())),
+        Fact::Accepted { rcp, token } => {
+            (ACCEPTED, new.bytes(rcp.as_bytes()).bytes(token.as_bytes()))
+        }
+        Fact::SigningStopped { reason } => (SIGNING_STOPPED, new.text(WHAT, reason)?),
+    };
+    Ok((kind, writer.finish()))
+}
+
+/// The fact of a frame; its blob stays empty, for a fold needs no content but that of lists.
+///
+/// # Errors
+/// Whatever does not fit the layout; a kind that this version does not know is `UnknownFormat`.
+pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
+    let limit = usize::try_from(META_BYTES_MAX).unwrap_or(usize::MAX);
+    let mut read = Reader::new(WHAT, meta, limit)?;
+    let fact = match kind {
+        KEY_EVENT => Fact::KeyEvent {
+            rcp: RcpId::new(read.array()?),
+            event: SignedKeyEvent {
+                bytes: counted(&mut read)?,
+                recovery_signature: read.array()?,
+                signing_signature: read.array()?,
+            },
+        },
+        CARD => Fact::Card {
+            rcp: RcpId::new(read.array()?),
+            card: SignedCard {
+                bytes: counted(&mut read)?,
+                signature: read.array()?,
+            },
+        },
+        PEER => Fact::Peer {
+            rcp: RcpId::new(read.array()?),
+            state: state(&mut read)?,
+            at: UnixMillis(read.u64()?),
+        },
+        CIRCLE => Fact::Circle {
+            owner: RcpId::new(read.array()?),
+            seed: LogSeed::new(read.array()?),
+            sort: sort(&mut read)?,
+            name: read.text()?.to_owned(),
+        },
+        LINES => lines(&mut read)?,
+        HEAD => Fact::Head {
+            log: LogId::new(read.array()?),
+            note: read.text()?.to_owned(),
+        },
+        LIST => Fact::List {
+            log: LogId::new(read.array()?),
+            hash: Hash::new(read.array()?),
+            blob: Vec::new(),
+        },
+        NOTE => Fact::Note {
+            hash: Hash::new(read.array()?),
+            blob: Vec::new(),
+        },
+        FORMER => Fact::Former {
+            log: LogId::new(read.array()?),
+            rcp: RcpId::new(read.array()?),
+            size: read.u64()?,
+        },
+        RECORD => Fact::Record {
+            header: SignedHeader {
+                bytes: counted(&mut read)?,
+                signature: read.array()?,
+            },
+            blob: Vec::new(),
+        },
+        QUARANTINE => Fact::Quarantine {
+            rcp: RcpId::new(read.array()?),
+            record: RecordId::new(read.array()?),
+            version_hash: Hash::new(read.array()?),
+            reason: read.text()?.to_owned(),
+        },
+        DRAFT => {
+            let (record, kind) = (RecordId::new(read.array()?), read.u16()?);
+            let at = UnixMillis(read.u64()?);
+            read.take(32)?;
+            Fact::Draft {
+                record,
+                kind,
+                at,
+                blob: Vec::new(),
+            }
+        }
+        DRAFT_GONE => Fact::DraftGone {
+            record: RecordId::new(read.array()?),
+        },
+        HELD => Fact::Held {
+            holder: RcpId::new(read.array()?),
+            note: read.text()?.to_owned(),
+        },
+        START => Fact::Start {
+            number: StartNumber::new(read.array()?),
+        },
+        FORGET => Fact::Forget {
+            rcp: RcpId::new(read.array()?),
+        },
+        PEER_START => Fact::PeerStart {
+            rcp: RcpId::new(read.array()?),
+            number: StartNumber::new(read.array()?),
+        },
+        INVITATION => Fact::Invitation {
+            token: Hash::new(read.array()?),
+            expires: UnixMillis(read.u64()?),
+        },
+        REDEEMED => Fact::Redeemed {
+            token: Hash::new(read.array()?),
+        },
+        ACCEPTED => Fact::Accepted {
+            rcp: RcpId::new(read.array()?),
+            token: Token::new(read.array()?),
+        },
+        SIGNING_STOPPED => Fact::SigningStopped {
+            reason: read.text()?.to_owned(),
+        },
+        _ => return Err(read.refuse(Reason::UnknownFormat)),
+    };
+    read.finish()?;
+    Ok(fact)
+}
+
+fn counted(read: &mut Reader<'_>) -> Result<Vec<u8>, Refusal> {
+    let length = usize::from(read.u16()?);
+    Ok(read.take(length)?.to_vec())
+}
+
+fn lines(read: &mut Reader<'_>) -> Result<Fact, Refusal> {
+    let (log, from) = (LogId::new(read.array()?), read.u64()?);
+    let count = read.u16()?;
+    let lines: Result<Vec<_>, _> = (0..count).map(|_| counted(read)).collect();
+    Ok(Fact::Lines {
+        log,
+        from,
+        lines: lines?,
+    })
+}
+
+const fn state_code(state: PeerState) -> u8 {
+    match state {
+        PeerState::Invited => 1,
+        PeerState::Pending => 2,
+        PeerState::Active => 3,
+        PeerState::Paused => 4,
+        PeerState::Left => 5,
+    }
+}
+
+fn state(read: &mut Reader<'_>) -> Result<PeerState, Refusal> {
+    let code = read.u8()?;
+    let found = PeerState::ALL
+        .into_iter()
+        .find(|state| state_code(*state) == code);
+    found.ok_or(read.refuse(Reason::Malformed))
+}
+
+const fn sort_code(sort: Sort) -> (u8, RcpId) {
+    match sort {
+        Sort::Public => (1, RcpId::ZERO),
+        Sort::Open => (2, RcpId::ZERO),
+        Sort::Closed => (3, RcpId::ZERO),
+        Sort::Private(peer) => (4, peer),
+    }
+}
+
+fn sort(read: &mut Reader<'_>) -> Result<Sort, Refusal> {
+    let (code, peer) = (read.u8()?, RcpId::new(read.array()?));
+    match code {
+        1 => Ok(Sort::Public),
+        2 => Ok(Sort::Open),
+        3 => Ok(Sort::Closed),
+        4 => Ok(Sort::Private(peer)),
+        _ => Err(read.refuse(Reason::Malformed)),
+    }
+}
+
+/// Whether a blob is the one that its meta names; kinds without a blob always are.
+pub(crate) fn blob_intact(kind: u8, meta: &[u8], blob: &[u8]) -> bool {
+    let Ok(found) = fact(kind, meta) else {
+        return false;
+    };
+    let parts = || unblob(blob);
+    match found {
+        Fact::Record { header, .. } => Header::decode(&header.bytes)
+            .is_ok_and(|h| parts().is_some_and(|(s, body)| body_hash(&s, body) == h.body_hash)),
+        Fact::List { hash, .. } => parts().is_some_and(|(s, list)| readers_hash(&s, list) == hash),
+        Fact::Note { hash, .. } => parts().is_some_and(|(s, note)| note_hash(&s, note) == hash),
+        Fact::Draft { .. } => {
+            meta.ends_with(domain::hash(Domain::Body, &[blob]).as_bytes().as_slice())
+        }
+        _ => blob.is_empty(),
+    }
+}
+
+/// Salt and content of a blob, owned.
+pub(crate) fn content(blob: &[u8]) -> Option<(Salt, Vec<u8>)> {
+    unblob(blob).map(|(salt, content)| (salt, content.to_vec()))
+}

@@ -1,0 +1,125 @@
+//! The data folder: its format, its lock, its parts.
+//!
+//! **Invariant:** one process at a time; a folder of a newer format is not touched.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use corridor_rules::fact::Fact;
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::journal::{Journal, NewFrame, Options};
+
+/// First line of the format file.
+const FORMAT: &str = "corridor-data 1\n";
+const FORMAT_FILE: &str = "format";
+const LOCK_FILE: &str = "lock";
+
+/// Where the parts of a data folder lie.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub journal: PathBuf,
+    pub index: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Locks an existing folder and checks its format.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let format = path.join(FORMAT_FILE);
+        let found = match fs::read_to_string(&format) {
+            Ok(found) => found,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Folder {
+                    path: path.to_owned(),
+                    what: "there is no Corridor store here; run corridor-node init",
+                });
+            }
+            Err(source) => {
+                return Err(StoreError::Io {
+                    path: format,
+                    source,
+                });
+            }
+        };
+        if found != FORMAT {
+            return Err(StoreError::NewerFormat {
+                path: path.to_owned(),
+                found: found.trim().to_owned(),
+            });
+        }
+        Ok(Self {
+            journal: path.join("journal"),
+            index: path.join("index"),
+            _lock: lock(path)?,
+        })
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let lock = path.join(LOCK_FILE);
+    let io = |source| StoreError::Io {
+        path: lock.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock)
+        .map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Makes a store in a folder that has none, with the facts by which a node begins.
+///
+/// The format file is written last: a folder without it has no store, and `create` may be run again.
+///
+/// # Errors
+/// [`StoreError::Folder`] if there is a store already, [`StoreError::Io`], [`StoreError::Journal`].
+pub fn create(path: &Path, begin: &[Fact]) -> Result<(), StoreError> {
+    let io = |source| StoreError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    fs::create_dir_all(path).map_err(io)?;
+    let format = path.join(FORMAT_FILE);
+    if format.exists() {
+        return Err(StoreError::Folder {
+            path: path.to_owned(),
+            what: "there is a store here already; nothing was changed",
+        });
+    }
+    let _lock = lock(path)?;
+    let journal = path.join("journal");
+    if journal.exists() {
+        // Left by an attempt that did not reach its end: nothing of it was ever used.
+        fs::remove_dir_all(&journal).map_err(io)?;
+    }
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| io(std::io::Error::other(error.to_string())))?;
+    Journal::create(&journal, id)?;
+    let options = Options::new(&|_, _, _| true);
+    let (mut open, _) = Journal::open(&journal, &options, &mut |_| {})?;
+    let frames: Result<Vec<NewFrame<'_>>, StoreError> = begin.iter().map(codec::frame).collect();
+    open.append(&frames?)?;
+    write_durably(&format, FORMAT.as_bytes()).map_err(io)?;
+    File::open(path)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io)?;
+    Ok(())
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create_new(true).write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

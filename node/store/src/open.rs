@@ -1,0 +1,205 @@
+//! Opening a store: the journal is folded, and the index is checked against it.
+//!
+//! **Invariant:** the index is used only if the journal has exactly the position that it says it has
+//! seen; otherwise it is thrown away and rebuilt in the same fold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use corridor_proto::{Hash, LogId, RcpId};
+use corridor_rules::fact::Fact;
+use corridor_rules::{Effect, Model};
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::index::{Batch, Index, Overlay};
+use crate::journal::{Cut, FrameRef, Group, Journal, Options, Place, Position};
+use crate::row_codec::{place_in, place_out};
+use crate::writer::{Signer, Store};
+
+/// Changes of the index that are applied at once while it is rebuilt.
+const REBUILD_BATCH: usize = 4_096;
+
+/// What opening a store found, for the log and for a person.
+#[derive(Debug, Default)]
+pub struct Opening {
+    /// Groups of facts.
+    pub groups: u64,
+    /// Why the index was rebuilt, if it was.
+    pub index_rebuilt: Option<String>,
+    /// A torn write at the end that was cut off; it was never acknowledged.
+    pub cut: Option<Cut>,
+    /// Damage that was found: the store can only be read until it is mended.
+    pub damage: Vec<String>,
+}
+
+/// Opens a store, one process at a time. `progress` hears of bytes done and bytes in all.
+///
+/// # Errors
+/// [`StoreError::Folder`], [`StoreError::InUse`], [`StoreError::NewerFormat`], [`StoreError::Io`],
+/// [`StoreError::Journal`], [`StoreError::Index`], [`StoreError::Frame`].
+pub fn open(
+    path: &Path,
+    me: RcpId,
+    signer: Arc<Signer>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(Store, Opening), StoreError> {
+    let folder = Folder::open(path)?;
+    let (mut index, mut rebuilt) = Index::open(&folder.index)?;
+    let mut fold = Fold::new(me, index.clone(), index.position());
+    let (mut journal, mut recovery) = fold.run(&folder, progress)?;
+    if fold.seen.is_none() && rebuilt.is_none() && recovery.groups > 1 {
+        rebuilt = Some("it was missing or empty".to_owned());
+    }
+    if !fold.fits() {
+        // Another journal's, ahead of this one, or of a time before a compaction.
+        rebuilt = Some("it was not the index of this journal as it is now".to_owned());
+        drop(journal);
+        drop(fold);
+        drop(index);
+        index = Index::renew(&folder.index)?;
+        fold = Fold::new(me, index.clone(), None);
+        (journal, recovery) = fold.run(&folder, progress)?;
+    }
+    let opening = Opening {
+        groups: recovery.groups,
+        index_rebuilt: rebuilt,
+        cut: recovery.cut,
+        damage: recovery.damages.iter().map(ToString::to_string).collect(),
+    };
+    let model = fold.finish(&mut journal)?;
+    Ok((Store::start(folder, journal, index, model, signer), opening))
+}
+
+/// One run over the journal.
+struct Fold {
+    model: Model,
+    index: Index,
+    batch: Batch,
+    seen: Option<Position>,
+    met: bool,
+    position: Option<Position>,
+    lists: BTreeMap<LogId, (Hash, Place)>,
+    error: Option<StoreError>,
+}
+
+impl Fold {
+    fn new(me: RcpId, index: Index, seen: Option<Position>) -> Self {
+        Self {
+            model: Model::new(me),
+            index,
+            batch: Batch::default(),
+            seen,
+            met: false,
+            position: None,
+            lists: BTreeMap::new(),
+            error: None,
+        }
+    }
+
+    fn run(
+        &mut self,
+        folder: &Folder,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(Journal, crate::journal::Recovery), StoreError> {
+        let options = Options::new(&codec::blob_intact);
+        let opened = Journal::open(&folder.journal, &options, &mut |group| {
+            progress(group.progress.bytes_done, group.progress.bytes_total);
+            if self.error.is_none() {
+                self.error = self.group(group).err();
+            }
+        })?;
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(opened),
+        }
+    }
+
+    /// Whether the index was built here, or has exactly a state that the journal went through.
+    const fn fits(&self) -> bool {
+        self.seen.is_none() || self.met
+    }
+
+    fn group(&mut self, group: &Group<'_>) -> Result<(), StoreError> {
+        let indexed = self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| group.position.place <= seen.place);
+        self.met |= self.seen.as_ref() == Some(&group.position);
+        for place in group.erased {
+            self.batch.erased(*place);
+        }
+        if !group.frames.is_empty() {
+            self.model.revision += 1;
+        }
+        for frame in group.frames {
+            self.frame(frame, indexed)?;
+        }
+        self.position = Some(group.position);
+        if self.batch.len() >= REBUILD_BATCH && !indexed {
+            self.index
+                .apply(std::mem::take(&mut self.batch), &group.position)?;
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &FrameRef<'_>, indexed: bool) -> Result<(), StoreError> {
+        let fact = codec::fact(frame.kind, frame.meta)?;
+        if let Fact::List { log, hash, .. } = &fact {
+            let old = self.lists.insert(*log, (*hash, frame.place));
+            if let Some((_, old)) = old.filter(|_| !indexed) {
+                self.batch.erase(old);
+            }
+            return Ok(());
+        }
+        let place = place_out(frame.place);
+        let effects = if indexed {
+            self.model.apply(None, &fact, place)
+        } else {
+            if let Fact::Lines { log, from, .. } = &fact {
+                self.batch.lines(log, *from, frame.place);
+            }
+            let mut rows = Overlay {
+                index: &self.index,
+                batch: &mut self.batch,
+            };
+            self.model.apply(Some(&mut rows), &fact, place)
+        };
+        if !indexed {
+            for Effect::Erase(place) in effects {
+                self.batch.erase(place_in(place));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the fold could not do while the journal was being opened: reader lists, the bodies still
+    /// to be fetched, and erasures that a crash cut short.
+    fn finish(mut self, journal: &mut Journal) -> Result<Model, StoreError> {
+        let reader = journal.reader();
+        for (log, (hash, place)) in std::mem::take(&mut self.lists) {
+            let blob = reader.read(place)?.blob;
+            self.model
+                .apply(None, &Fact::List { log, hash, blob }, place_out(place));
+        }
+        if let Some(position) = self.position {
+            self.index
+                .apply(std::mem::take(&mut self.batch), &position)?;
+        }
+        for entry in self.index.rows(None) {
+            let (_, row) = entry?;
+            self.model.note_missing(&row);
+        }
+        let pending: BTreeSet<Place> = self.index.pending_erasures().into_iter().collect();
+        if !pending.is_empty() && journal.is_read_only().is_none() {
+            let pending: Vec<Place> = pending.into_iter().collect();
+            journal.erase(&pending)?;
+            let mut batch = Batch::default();
+            pending.into_iter().for_each(|place| batch.erased(place));
+            self.index.apply(batch, &journal.position())?;
+        }
+        Ok(self.model)
+    }
+}

@@ -1,0 +1,152 @@
+//! Rows as values of the index, in a fixed layout behind a format byte.
+//!
+//! **Invariant:** derived data: an unknown format or a malformed row means that the index is thrown
+//! away, never that anything is lost.
+
+use corridor_proto::layout::{Reader, Writer};
+use corridor_proto::limits::FORMAT;
+use corridor_proto::line::{Withdrawal, WithdrawalReason};
+use corridor_proto::{Hash, LogId, Reason, RecordId, Refusal, UnixMillis};
+use corridor_rules::row::{HeldVersion, RecordRow, Stand, Withdrawn};
+
+use crate::journal::Place;
+
+const WHAT: &str = "index row";
+
+/// A row may grow with the circles and versions of one record, not with anything else.
+const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A place as the rules know it.
+pub(crate) const fn place_out(place: Place) -> corridor_rules::Place {
+    corridor_rules::Place {
+        segment: place.segment,
+        generation: place.generation,
+        offset: place.offset,
+    }
+}
+
+/// A place as the journal knows it.
+pub(crate) const fn place_in(place: corridor_rules::Place) -> Place {
+    Place {
+        segment: place.segment,
+        generation: place.generation,
+        offset: place.offset,
+    }
+}
+
+/// A row's bytes.
+///
+/// # Errors
+/// `TooLong` for more stands or versions than a count can say.
+pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
+    let mut writer = Writer::new().u8(FORMAT).u64(row.revision);
+    writer = match &row.withdrawn {
+        None => writer.u8(0),
+        Some(withdrawn) => {
+            let w = &withdrawn.withdrawal;
+            writer
+                .u8(1)
+                .bytes(w.record.as_bytes())
+                .u64(w.up_to)
+                .u8(w.reason.code())
+                .bytes(w.note.as_bytes())
+                .bytes(w.replacement.as_bytes())
+                .u64(withdrawn.time.0)
+                .bytes(withdrawn.log.as_bytes())
+                .u64(withdrawn.index)
+        }
+    };
+    writer = writer.count(WHAT, row.stands.len())?;
+    for stand in &row.stands {
+        writer = writer
+            .bytes(stand.log.as_bytes())
+            .u64(stand.version)
+            .bytes(stand.version_hash.as_bytes())
+            .u64(stand.index)
+            .u64(stand.first)
+            .u8(u8::from(stand.left));
+    }
+    writer = writer.count(WHAT, row.versions.len())?;
+    for held in &row.versions {
+        writer = writer
+            .u64(held.version)
+            .bytes(held.version_hash.as_bytes())
+            .u16(held.kind)
+            .u64(held.time.0)
+            .bytes(&place_in(held.place).to_bytes())
+            .u8(u8::from(held.erased));
+    }
+    writer = writer.count(WHAT, row.conflicts.len())?;
+    for version in &row.conflicts {
+        writer = writer.u64(*version);
+    }
+    writer = writer.count(WHAT, row.quarantined.len())?;
+    for (hash, reason) in &row.quarantined {
+        writer = writer.bytes(hash.as_bytes()).text(WHAT, reason)?;
+    }
+    Ok(writer.finish())
+}
+
+/// The row of bytes.
+///
+/// # Errors
+/// Whatever does not fit the layout.
+pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
+    let mut read = Reader::new(WHAT, bytes, ROW_BYTES_MAX)?;
+    read.format()?;
+    let mut row = RecordRow {
+        revision: read.u64()?,
+        ..RecordRow::default()
+    };
+    if flag(&mut read)? {
+        row.withdrawn = Some(Withdrawn {
+            withdrawal: Withdrawal {
+                record: RecordId::new(read.array()?),
+                up_to: read.u64()?,
+                reason: WithdrawalReason::from_code(read.u8()?),
+                note: Hash::new(read.array()?),
+                replacement: RecordId::new(read.array()?),
+            },
+            time: UnixMillis(read.u64()?),
+            log: LogId::new(read.array()?),
+            index: read.u64()?,
+        });
+    }
+    for _ in 0..read.u16()? {
+        row.stands.push(Stand {
+            log: LogId::new(read.array()?),
+            version: read.u64()?,
+            version_hash: Hash::new(read.array()?),
+            index: read.u64()?,
+            first: read.u64()?,
+            left: flag(&mut read)?,
+        });
+    }
+    for _ in 0..read.u16()? {
+        row.versions.push(HeldVersion {
+            version: read.u64()?,
+            version_hash: Hash::new(read.array()?),
+            kind: read.u16()?,
+            time: UnixMillis(read.u64()?),
+            place: place_out(Place::from_bytes(read.array()?)),
+            erased: flag(&mut read)?,
+        });
+    }
+    for _ in 0..read.u16()? {
+        row.conflicts.insert(read.u64()?);
+    }
+    for _ in 0..read.u16()? {
+        row.quarantined
+            .push((Hash::new(read.array()?), read.text()?.to_owned()));
+    }
+    read.finish()?;
+    Ok(row)
+}
+
+fn flag(read: &mut Reader<'_>) -> Result<bool, Refusal> {
+    match read.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(read.refuse(Reason::Malformed)),
+    }
+}

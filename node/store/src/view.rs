@@ -1,0 +1,90 @@
+//! Reading: the state together with the stored bytes behind it.
+
+use std::ops::Deref;
+
+use corridor_proto::record::SignedRecord;
+use corridor_proto::{LogId, Salt};
+use corridor_rules::fact::Fact;
+use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_rules::serve::Source;
+use corridor_rules::{Model, Place, Rows};
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::index::Index;
+use crate::journal::Reader;
+use crate::row_codec::place_in;
+
+/// A consistent look at the store, while it is held.
+pub struct View<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) index: &'a Index,
+    pub(crate) reader: &'a Reader,
+}
+
+impl View<'_> {
+    /// Rows of records in the order of their keys, from behind `after` on.
+    pub fn rows(
+        &self,
+        after: Option<&RecordKey>,
+    ) -> impl Iterator<Item = Result<(RecordKey, RecordRow), StoreError>> + use<> {
+        self.index.rows(after)
+    }
+}
+
+impl Deref for View<'_> {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        self.model
+    }
+}
+
+impl Rows for View<'_> {
+    fn row(&self, key: &RecordKey) -> Option<RecordRow> {
+        self.index.row(key)
+    }
+}
+
+impl Source for View<'_> {
+    fn lines(&self, log: &LogId, from: u64, to: u64) -> Vec<Vec<u8>> {
+        read_lines(self.index, self.reader, log, from, to)
+    }
+
+    fn record(&self, place: Place) -> Option<SignedRecord> {
+        let frame = self.reader.read(place_in(place)).ok()?;
+        let (salt, body) = codec::content(&frame.blob)?;
+        match codec::fact(frame.kind, &frame.meta) {
+            Ok(Fact::Record { header, .. }) => Some(SignedRecord { header, salt, body }),
+            _ => None,
+        }
+    }
+
+    fn salted(&self, place: Place) -> Option<(Salt, Vec<u8>)> {
+        codec::content(&self.reader.read(place_in(place)).ok()?.blob)
+    }
+}
+
+/// Lines `from` up to, not including, `to`; fewer if a frame cannot be read.
+fn read_lines(index: &Index, reader: &Reader, log: &LogId, from: u64, to: u64) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut next = from;
+    while next < to {
+        let Some((first, place)) = index.lines_at(log, next) else {
+            break;
+        };
+        let Ok(frame) = reader.read(place) else { break };
+        let Ok(Fact::Lines { lines, .. }) = codec::fact(frame.kind, &frame.meta) else {
+            break;
+        };
+        let skip = usize::try_from(next - first).unwrap_or(usize::MAX);
+        let take = usize::try_from(to - next).unwrap_or(usize::MAX);
+        let before = found.len();
+        found.extend(lines.into_iter().skip(skip).take(take));
+        if found.len() == before {
+            break;
+        }
+        next += u64::try_from(found.len() - before).unwrap_or(u64::MAX);
+    }
+    found
+}

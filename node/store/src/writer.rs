@@ -1,0 +1,350 @@
+//! The one writer and the one door.
+//!
+//! An item is decided against the state, appended as one group with one sync, and taken into the
+//! state; only then is its sender answered. **Invariant:** no other code appends to the journal of a
+//! running node.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use corridor_proto::UnixMillis;
+use corridor_proto::key::SecretKey;
+use corridor_rules::desk::{Desk, Wish};
+use corridor_rules::fact::Fact;
+use corridor_rules::ingest::{self, Arrival};
+use corridor_rules::{Effect, Model};
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::folder::Folder;
+use crate::index::{Batch, Index, Overlay};
+use crate::journal::{Journal, JournalError, NewFrame, Place, Reader};
+use crate::row_codec::{place_in, place_out};
+use crate::view::View;
+
+/// The RCP's signing key, as the writer is handed it.
+#[derive(Debug)]
+pub struct Signer(RwLock<Arc<SecretKey>>);
+
+impl Signer {
+    /// Signs with this key.
+    pub fn new(key: SecretKey) -> Self {
+        Self(RwLock::new(Arc::new(key)))
+    }
+
+    /// The present key.
+    pub fn key(&self) -> Arc<SecretKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, key: Arc<SecretKey>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+}
+
+/// What is put before the writer.
+#[derive(Debug)]
+pub enum Item {
+    /// A wish of the desk.
+    Wish(Wish),
+    /// A rotation of the signing key: the wish, and the key that signs from then on.
+    Rotation(Wish, Arc<SecretKey>),
+    /// An arrival from a peer.
+    Arrival(Arrival),
+}
+
+/// What an item led to.
+#[derive(Debug)]
+pub struct Done {
+    /// The facts, now durable; none for a duplicate.
+    pub facts: Vec<Fact>,
+    /// The group of facts that they are.
+    pub revision: u64,
+}
+
+type Answer = Box<dyn FnOnce(Result<Done, StoreError>) + Send>;
+type Hook = Box<dyn Fn(u64) + Send + Sync>;
+
+enum Message {
+    Item(Box<Item>, UnixMillis, Answer),
+    Stop,
+}
+
+/// An open store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    inbox: Sender<Message>,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+struct Shared {
+    model: RwLock<Model>,
+    index: Index,
+    reader: Reader,
+    signer: Arc<Signer>,
+    hooks: RwLock<Vec<Hook>>,
+}
+
+impl Store {
+    pub(crate) fn start(
+        folder: Folder,
+        journal: Journal,
+        index: Index,
+        model: Model,
+        signer: Arc<Signer>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            model: RwLock::new(model),
+            index,
+            reader: journal.reader(),
+            signer,
+            hooks: RwLock::new(Vec::new()),
+        });
+        let (inbox, items) = mpsc::channel();
+        let writer = Writer {
+            folder,
+            journal,
+            shared: Arc::clone(&shared),
+            stopped: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(&items))
+            .ok();
+        Self {
+            shared,
+            inbox,
+            writer: Arc::new(Mutex::new(thread)),
+        }
+    }
+
+    /// Puts an item before the writer; `answer` hears of the outcome, once it is durable.
+    pub fn append(
+        &self,
+        item: Item,
+        now: UnixMillis,
+        answer: impl FnOnce(Result<Done, StoreError>) + Send + 'static,
+    ) {
+        let message = Message::Item(Box::new(item), now, Box::new(answer));
+        if let Err(mpsc::SendError(Message::Item(_, _, answer))) = self.inbox.send(message) {
+            answer(Err(StoreError::Stopped("the writer has ended".to_owned())));
+        }
+    }
+
+    /// As [`Store::append`], waiting for the outcome. Not for asynchronous threads.
+    ///
+    /// # Errors
+    /// Whatever the writer says.
+    pub fn append_blocking(&self, item: Item, now: UnixMillis) -> Result<Done, StoreError> {
+        let (sender, receiver) = mpsc::channel();
+        self.append(item, now, move |outcome| {
+            // Nobody waits any more: then nobody is told.
+            let _ = sender.send(outcome);
+        });
+        let ended = |_| StoreError::Stopped("the writer has ended".to_owned());
+        receiver.recv().map_err(ended)?
+    }
+
+    /// Looks at the state and the bytes behind it; nothing is taken in meanwhile, so be quick.
+    pub fn read<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
+        let model = self
+            .shared
+            .model
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (index, reader) = (&self.shared.index, &self.shared.reader);
+        look(&View {
+            model: &model,
+            index,
+            reader,
+        })
+    }
+
+    /// The present signing key.
+    pub fn key(&self) -> Arc<SecretKey> {
+        self.shared.signer.key()
+    }
+
+    /// Calls `hook` with the revision after each change.
+    pub fn on_change(&self, hook: impl Fn(u64) + Send + Sync + 'static) {
+        self.shared
+            .hooks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::new(hook));
+    }
+
+    /// Ends the writer after what was put before it, and writes the index out.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`]; then the index is rebuilt at the next start.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let _ = self.inbox.send(Message::Stop);
+        let thread = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        self.shared.index.flush()
+    }
+}
+
+struct Writer {
+    /// Keeps the lock while the writer lives.
+    #[allow(dead_code)]
+    folder: Folder,
+    journal: Journal,
+    shared: Arc<Shared>,
+    stopped: Option<String>,
+}
+
+impl Writer {
+    fn run(mut self, items: &Receiver<Message>) {
+        while let Ok(Message::Item(item, now, answer)) = items.recv() {
+            let outcome = self.item(*item, now);
+            if let Err(error) = &outcome {
+                if error.is_final() && self.stopped.is_none() {
+                    tracing::error!(%error, "store stopped writing");
+                    self.stopped = Some(error.to_string());
+                }
+            }
+            answer(outcome);
+        }
+    }
+
+    fn item(&mut self, item: Item, now: UnixMillis) -> Result<Done, StoreError> {
+        if let Some(why) = &self.stopped {
+            return Err(StoreError::Stopped(why.clone()));
+        }
+        let (facts, new_key) = self.decide(item, now)?;
+        let revision = {
+            let model = self
+                .shared
+                .model
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            model.revision
+        };
+        if facts.is_empty() {
+            return Ok(Done { facts, revision });
+        }
+        let frames: Result<Vec<NewFrame<'_>>, StoreError> =
+            facts.iter().map(codec::frame).collect();
+        // A crash before this line loses the item, which nobody was told of; after it, the next
+        // start takes it in.
+        let places = self.journal.append(&frames?)?;
+        let (revision, erase) = self.take_in(&facts, &places)?;
+        if let Some(key) = new_key {
+            self.shared.signer.replace(key);
+        }
+        self.erase(erase)?;
+        for hook in self
+            .shared
+            .hooks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            hook(revision);
+        }
+        Ok(Done { facts, revision })
+    }
+
+    fn decide(
+        &self,
+        item: Item,
+        now: UnixMillis,
+    ) -> Result<(Vec<Fact>, Option<Arc<SecretKey>>), StoreError> {
+        let model = self
+            .shared
+            .model
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let rows = &self.shared.index;
+        let mut failed = None;
+        let mut random = |bytes: &mut [u8]| {
+            if let Err(error) = getrandom::fill(bytes) {
+                failed = Some(error.to_string());
+            }
+        };
+        let (wish, new_key) = match item {
+            Item::Arrival(arrival) => {
+                return Ok((ingest::decide(&model, rows, &arrival, now)?, None));
+            }
+            Item::Wish(wish) => (wish, None),
+            Item::Rotation(wish, key) => (wish, Some(key)),
+        };
+        let present = self.shared.signer.key();
+        let key = new_key.as_ref().unwrap_or(&present);
+        let facts = Desk {
+            model: &model,
+            rows,
+            now,
+            random: &mut random,
+            key,
+        }
+        .decide(wish)?;
+        match failed {
+            Some(why) => Err(StoreError::Stopped(format!(
+                "no randomness from the system: {why}"
+            ))),
+            None => Ok((facts, new_key)),
+        }
+    }
+
+    /// The facts are durable; now they count. A crash in here costs a piece of the index.
+    fn take_in(&self, facts: &[Fact], places: &[Place]) -> Result<(u64, Vec<Place>), StoreError> {
+        let mut batch = Batch::default();
+        let mut erase = Vec::new();
+        let mut model = self
+            .shared
+            .model
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        model.revision += 1;
+        for (fact, place) in facts.iter().zip(places) {
+            if let Fact::Lines { log, from, .. } = fact {
+                batch.lines(log, *from, *place);
+            }
+            let mut rows = Overlay {
+                index: &self.shared.index,
+                batch: &mut batch,
+            };
+            for Effect::Erase(old) in model.apply(Some(&mut rows), fact, place_out(*place)) {
+                batch.erase(place_in(old));
+                erase.push(place_in(old));
+            }
+        }
+        self.shared.index.apply(batch, &self.journal.position())?;
+        Ok((model.revision, erase))
+    }
+
+    fn erase(&mut self, places: Vec<Place>) -> Result<(), StoreError> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        match self.journal.erase(&places) {
+            Ok(()) => {}
+            // No room for the erase frame: the index remembers, and the next start repeats it.
+            Err(error @ JournalError::DiskFull { .. }) => {
+                tracing::error!(%error, "erasure waits for room on the disk");
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let mut batch = Batch::default();
+        places.into_iter().for_each(|place| batch.erased(place));
+        self.shared.index.apply(batch, &self.journal.position())
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
