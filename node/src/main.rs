@@ -1,1 +1,211 @@
-fn main() {}
+//! The binary `corridor-node`: makes, runs and keeps one RCP's node.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use corridor_node::demo;
+use corridor_node::operate::access::{Access, Scope};
+use corridor_node::operate::config::{Config, Name};
+use corridor_node::operate::{init, rotate};
+use corridor_node::run::{Listeners, start};
+use tokio::net::TcpListener;
+
+/// One RCP's node of the Corridor federation.
+#[derive(Parser)]
+#[command(version, after_help = "Examples:\n  \
+    corridor-node demo\n  \
+    corridor-node init --data /var/lib/corridor --recovery-out /media/stick/recovery.key \\\n      \
+    --name en='Abu Dhabi Dialogue' --advertise node.example.org:7400\n  \
+    corridor-node serve --data /var/lib/corridor")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a federation of nodes on loopback with real records.
+    Demo {
+        /// Only these RCPs, such as add,bali,prague.
+        #[arg(long, value_delimiter = ',')]
+        rcps: Vec<String>,
+        /// End after convergence; the exit status says whether every node holds what it should.
+        #[arg(long)]
+        once: bool,
+        /// Print one JSON object as the last line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new node. Never overwrites anything.
+    Init {
+        /// Folder for the node's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// Where to write the recovery key: not on this machine, in the end.
+        #[arg(long)]
+        recovery_out: PathBuf,
+        /// Names on the card, as tag=name; may be given more than once.
+        #[arg(long = "name", value_parser = parse_name)]
+        names: Vec<Name>,
+        /// Addresses that partners are told, as host:port; none for a node that only dials out.
+        #[arg(long)]
+        advertise: Vec<String>,
+        /// Where partners' nodes connect to.
+        #[arg(long, default_value = "0.0.0.0:7400")]
+        peer_listen: SocketAddr,
+        /// Where the secretariat's own tools connect to.
+        #[arg(long, default_value = "127.0.0.1:7401")]
+        api_listen: SocketAddr,
+    },
+    /// Run the node.
+    Serve {
+        /// Folder with the node's data.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Check every signature, hash, root and erasure of a stopped node.
+    VerifyStore {
+        /// Folder with the node's data.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Replace the signing key of a stopped node.
+    RotateKey {
+        /// Folder with the node's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// File with the present recovery key.
+        #[arg(long)]
+        recovery: PathBuf,
+        /// Where to write the next recovery key.
+        #[arg(long)]
+        recovery_out: PathBuf,
+        /// Declare the keys from this key event on compromised.
+        #[arg(long)]
+        compromised_since: Option<u32>,
+    },
+    /// Make an access token; it is shown once.
+    Token {
+        /// Folder with the node's data.
+        #[arg(long)]
+        data: PathBuf,
+        /// What it is for: read what is public, or everything that the secretariat may.
+        #[arg(long, value_parser = parse_scope)]
+        scope: Scope,
+        /// For whom, in your own words.
+        #[arg(long)]
+        label: String,
+        /// After how many days it ends.
+        #[arg(long, default_value_t = 90)]
+        days: u64,
+    },
+}
+
+fn parse_name(text: &str) -> Result<Name, String> {
+    let (tag, name) = text.split_once('=').ok_or("write it as tag=name, such as en='Bali Process'")?;
+    Ok(Name { tag: tag.to_owned(), name: name.to_owned() })
+}
+
+fn parse_scope(text: &str) -> Result<Scope, String> {
+    match text {
+        "public" => Ok(Scope::Public),
+        "desk" => Ok(Scope::Desk),
+        _ => Err("choose public or desk".to_owned()),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = if matches!(cli.command, Command::Demo { .. }) { "error" } else { "info" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CORRIDOR_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(cli.command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("corridor-node: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Demo { rcps, once, json } => {
+            let options = demo::Options { rcps: rcps.into_iter().collect(), once, json };
+            let summary = demo::play(&options, ctrl_c()).await?;
+            Ok(summary.converged)
+        }
+        Command::Init { data, recovery_out, names, advertise, peer_listen, api_listen } => {
+            let config = Config { peer_listen, api_listen, advertise, names };
+            let made = init::init(&data, &recovery_out, &config)?;
+            println!("Made the node {}.", made.rcp);
+            println!("The recovery key is in {}.", made.recovery.display());
+            println!("Keep two copies in two safes, off this machine, and delete that file.");
+            println!("Next: corridor-node serve --data {}", data.display());
+            println!("      corridor --profile {} status", made.profile.display());
+            Ok(true)
+        }
+        Command::Serve { data } => serve(data).await,
+        Command::VerifyStore { data } => verify_store(data).await,
+        Command::RotateKey { data, recovery, recovery_out, compromised_since } => {
+            let rotated = tokio::task::spawn_blocking(move || {
+                rotate::rotate(&data, &recovery, &recovery_out, compromised_since)
+            });
+            let seq = rotated.await??;
+            println!("The signing key is now that of key event {seq}.");
+            println!("Keep the new recovery key as you kept the old one, and destroy the old one.");
+            Ok(true)
+        }
+        Command::Token { data, scope, label, days } => {
+            let expires = corridor_node::edge::now().plus(days.saturating_mul(86_400_000));
+            println!("{}", Access::of(&data).create(scope, &label, expires)?);
+            Ok(true)
+        }
+    }
+}
+
+async fn ctrl_c() {
+    // If the signal cannot be heard, the demonstration ends at once, which is safe.
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn serve(data: PathBuf) -> anyhow::Result<bool> {
+    let config = Config::read(&data)?;
+    let listeners = Listeners {
+        peers: TcpListener::bind(config.peer_listen).await?,
+        api: TcpListener::bind(config.api_listen).await?,
+    };
+    let mut last = 0;
+    let node = start(&data, listeners, &mut |done, all| {
+        let tenth = done.saturating_mul(10) / all.max(1);
+        if tenth > last && all > 64 * 1024 * 1024 {
+            last = tenth;
+            tracing::info!(percent = tenth * 10, "reading the journal");
+        }
+    })
+    .await?;
+    if let Some(why) = &node.opening.index_rebuilt {
+        tracing::warn!(why, "the index was rebuilt from the journal");
+    }
+    if let Some(cut) = &node.opening.cut {
+        tracing::warn!(bytes = cut.bytes, "a torn write was cut off; it was never acknowledged");
+    }
+    for damage in &node.opening.damage {
+        tracing::error!(damage, "the journal is damaged; run corridor-node verify-store");
+    }
+    tracing::info!(rcp = %node.me, peers = %config.peer_listen, api = %config.api_listen, "serving");
+    ctrl_c().await;
+    tracing::info!("ending");
+    node.stop().await?;
+    Ok(true)
+}
+
+async fn verify_store(_data: PathBuf) -> anyhow::Result<bool> {
+    anyhow::bail!("not yet")
+}

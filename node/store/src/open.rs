@@ -42,13 +42,12 @@ pub struct Opening {
 /// [`StoreError::Journal`], [`StoreError::Index`], [`StoreError::Frame`].
 pub fn open(
     path: &Path,
-    me: RcpId,
     signer: Arc<Signer>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Store, Opening), StoreError> {
     let folder = Folder::open(path)?;
     let (mut index, mut rebuilt) = Index::open(&folder.index)?;
-    let mut fold = Fold::new(me, index.clone(), index.position());
+    let mut fold = Fold::new(index.clone(), index.position());
     let (mut journal, mut recovery) = fold.run(&folder, progress)?;
     if fold.seen.is_none() && rebuilt.is_none() && recovery.groups > 1 {
         rebuilt = Some("it was missing or empty".to_owned());
@@ -60,7 +59,7 @@ pub fn open(
         drop(fold);
         drop(index);
         index = Index::renew(&folder.index)?;
-        fold = Fold::new(me, index.clone(), None);
+        fold = Fold::new(index.clone(), None);
         (journal, recovery) = fold.run(&folder, progress)?;
     }
     let opening = Opening {
@@ -86,9 +85,9 @@ struct Fold {
 }
 
 impl Fold {
-    fn new(me: RcpId, index: Index, seen: Option<Position>) -> Self {
+    fn new(index: Index, seen: Option<Position>) -> Self {
         Self {
-            model: Model::new(me),
+            model: Model::new(RcpId::ZERO),
             index,
             batch: Batch::default(),
             seen,
@@ -153,6 +152,10 @@ impl Fold {
                 self.batch.erase(old);
             }
             return Ok(());
+        }
+        if let (Fact::KeyEvent { rcp, .. }, true) = (&fact, self.model.me.is_zero()) {
+            // The first fact of every node is its own first key event.
+            self.model.me = *rcp;
         }
         let place = place_out(frame.place);
         let effects = if indexed {

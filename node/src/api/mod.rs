@@ -1,0 +1,117 @@
+//! gRPC for secretariats and integrators, one file a service.
+//!
+//! Every call says who asks ([`Api::caller`]) before anything is looked up, and every answer is a
+//! function of what that caller may see. It imports `desk` and `operate`, never `exchange`.
+//! **Invariant:** what a caller may not see and what does not exist give the same answer.
+
+mod circle;
+mod names;
+mod node;
+mod peer;
+mod record;
+mod status;
+
+use std::io;
+use std::sync::Arc;
+
+use corridor_rules::Reader;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio_stream::Stream;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+use tonic::Status;
+
+use crate::desk::Desk;
+use crate::edge;
+use crate::limits::API_MESSAGE_BYTES;
+use crate::operate::access::{Access, Scope};
+use crate::status::Statuses;
+
+/// The generated service code.
+pub(crate) mod rpc {
+    #![allow(missing_docs, clippy::all)]
+    tonic::include_proto!("corridor.v1");
+}
+
+/// What all services share.
+#[derive(Clone)]
+pub struct Api {
+    /// The desk.
+    pub desk: Desk,
+    /// How the exchange with each peer stands.
+    pub statuses: Arc<Statuses>,
+    /// The access tokens.
+    pub access: Arc<Access>,
+}
+
+impl Api {
+    /// Who calls, by the bearer token of the call.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`, the same for no token, an unknown and an ended one.
+    fn caller(&self, metadata: &MetadataMap) -> Result<Scope, Status> {
+        let token = metadata
+            .get("authorization")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        token
+            .and_then(|token| self.access.scope(token, edge::now()))
+            .ok_or_else(status::unauthenticated)
+    }
+
+    /// The secretariat, or nobody.
+    fn secretariat(&self, metadata: &MetadataMap) -> Result<(), Status> {
+        match self.caller(metadata)? {
+            Scope::Desk => Ok(()),
+            Scope::Public => Err(status::not_for_this_token()),
+        }
+    }
+
+    /// As whom the caller reads.
+    fn reader(&self, metadata: &MetadataMap) -> Result<Reader, Status> {
+        Ok(match self.caller(metadata)? {
+            Scope::Desk => Reader::Secretariat,
+            Scope::Public => Reader::Anyone,
+        })
+    }
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// What the transport says.
+pub async fn serve<I>(
+    server: Server,
+    api: Api,
+    incoming: impl Stream<Item = Result<I, io::Error>>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), tonic::transport::Error>
+where
+    I: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    let mut server = server;
+    let limit = API_MESSAGE_BYTES;
+    server
+        .add_service(
+            rpc::record_service_server::RecordServiceServer::new(api.clone())
+                .max_decoding_message_size(limit),
+        )
+        .add_service(
+            rpc::circle_service_server::CircleServiceServer::new(api.clone())
+                .max_decoding_message_size(limit),
+        )
+        .add_service(
+            rpc::peer_service_server::PeerServiceServer::new(api.clone())
+                .max_decoding_message_size(4 * limit),
+        )
+        .add_service(
+            rpc::node_service_server::NodeServiceServer::new(api).max_decoding_message_size(limit),
+        )
+        .serve_with_incoming_shutdown(incoming, async move {
+            // The sender is gone only when the node is: then it is time as well.
+            let _ = stop.wait_for(|stop| *stop).await;
+        })
+        .await
+}

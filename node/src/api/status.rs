@@ -1,0 +1,101 @@
+//! Errors as google.rpc.Status: a code, a reason, and what to do next.
+//!
+//! **Invariant:** the only mapping from errors to `tonic::Status`; internal text is logged here and
+//! not sent.
+
+use corridor_rules::desk::DeskRefusal;
+use corridor_store::StoreError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::desk::DeskError;
+
+/// Domain of all reasons.
+const DOMAIN: &str = "corridor.invalid";
+
+fn with_reason(code: Code, reason: &str, message: String) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, std::collections::HashMap::new());
+    Status::with_error_details(code, message, details)
+}
+
+/// No token, or none that opens anything.
+pub fn unauthenticated() -> Status {
+    let message = "the call carries no valid access token; ask this node's secretariat for one";
+    with_reason(Code::Unauthenticated, "NO_VALID_TOKEN", message.to_owned())
+}
+
+/// A token that is not for this call.
+pub fn not_for_this_token() -> Status {
+    let message = "this token only reads; use the secretariat's own profile";
+    with_reason(Code::PermissionDenied, "TOKEN_SCOPE", message.to_owned())
+}
+
+/// Nothing there for the caller.
+pub fn not_found(what: &str, name: &str) -> Status {
+    let message = format!("there is no {what} {name:?} for you here; list them to see their names");
+    with_reason(Code::NotFound, "NOT_FOUND", message)
+}
+
+/// One bad field.
+pub fn bad_field(field: &str, what: &str) -> Status {
+    bad_fields(vec![FieldViolation::new(field, what)], format!("{field} {what}"))
+}
+
+fn bad_fields(violations: Vec<FieldViolation>, message: String) -> Status {
+    let mut details = ErrorDetails::with_bad_request(violations);
+    details.set_error_info("INVALID_FIELDS", DOMAIN, std::collections::HashMap::new());
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// An error of the desk.
+pub fn desk(error: DeskError) -> Status {
+    match error {
+        DeskError::Store(error) => store(error),
+        DeskError::Fields(violations) => {
+            let fields = violations
+                .iter()
+                .map(|v| FieldViolation::new(v.field.clone(), format!("{}; {}", v.what, v.remedy)))
+                .collect();
+            bad_fields(fields, "the record is not ready to be published".to_owned())
+        }
+        DeskError::NotFound(what, id) => not_found(what, &id),
+        DeskError::NotTheSame => {
+            with_reason(Code::InvalidArgument, "NOT_THE_SAME", error.to_string())
+        }
+        DeskError::NoRandomness(_) => with_reason(Code::Internal, "NO_RANDOMNESS", error.to_string()),
+        DeskError::Invitation(refusal) => {
+            with_reason(Code::InvalidArgument, refusal.reason.code(), refusal.to_string())
+        }
+    }
+}
+
+/// An error of the store.
+pub fn store(error: StoreError) -> Status {
+    let (code, reason) = match &error {
+        StoreError::Desk(refusal) => match refusal {
+            DeskRefusal::Unknown { .. } => (Code::NotFound, "NOT_FOUND"),
+            DeskRefusal::Withdrawn(_) => (Code::FailedPrecondition, "WITHDRAWN"),
+            DeskRefusal::NoCircle(_) => (Code::FailedPrecondition, "NO_CIRCLE"),
+            DeskRefusal::Link { .. } => (Code::FailedPrecondition, "LINK_TOO_NARROW"),
+            DeskRefusal::OnlyWithdrawals(_) => (Code::FailedPrecondition, "ONLY_WITHDRAWALS"),
+            DeskRefusal::Nothing(_) => (Code::FailedPrecondition, "NOTHING_CHANGES"),
+            DeskRefusal::Name(_) => (Code::InvalidArgument, "CIRCLE_NAME"),
+            DeskRefusal::Exists(_) => (Code::AlreadyExists, "EXISTS"),
+            DeskRefusal::NoList(_) => (Code::FailedPrecondition, "NO_READER_LIST"),
+            DeskRefusal::NotActive(_) => (Code::FailedPrecondition, "NOT_ACTIVE"),
+            DeskRefusal::TooMany(_) => (Code::ResourceExhausted, "TOO_MANY"),
+            DeskRefusal::State { .. } => (Code::FailedPrecondition, "PARTNER_STATE"),
+            DeskRefusal::Invitation => (Code::FailedPrecondition, "INVITATION"),
+            DeskRefusal::Ourselves(_) => (Code::InvalidArgument, "OURSELVES"),
+            DeskRefusal::SigningStopped(_) => (Code::FailedPrecondition, "SIGNING_STOPPED"),
+            DeskRefusal::Protocol(refusal) => (Code::InvalidArgument, refusal.reason.code()),
+        },
+        StoreError::Refused(refusal) => (Code::InvalidArgument, refusal.reason.code()),
+        error => {
+            tracing::error!(%error, "store");
+            let message = "this node cannot write now; its operator finds the cause in its log";
+            return with_reason(Code::Unavailable, "STORE", message.to_owned());
+        }
+    };
+    with_reason(code, reason, error.to_string())
+}

@@ -1,0 +1,115 @@
+//! A federation on loopback with real records: one node for each RCP that has some.
+//!
+//! [`script`] says who publishes what to whom, and from that alone who must hold what; [`stage`]
+//! brings the nodes up, pairs them and plays the script; [`check`] compares every store with the
+//! script; [`report`] prints. It stands on `run` and `desk` as any other caller. **Invariant:** what
+//! must be held is computed from the script and never asked of a node.
+
+pub mod check;
+pub mod records;
+pub mod report;
+pub mod script;
+pub mod stage;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// What the demonstration is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only these RCPs, by their short names; empty for all that have records.
+    pub rcps: BTreeSet<String>,
+    /// End after convergence.
+    pub once: bool,
+    /// Print one JSON object as the last line.
+    pub json: bool,
+}
+
+/// Why the demonstration could not be held.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The records that it plays.
+    #[error(transparent)]
+    Data(#[from] records::DemoDataError),
+    /// An RCP that has no records.
+    #[error("{0:?} has no records in the demonstration; choose among: {1}")]
+    NoRecords(String, String),
+    /// A node could not be made or started.
+    #[error(transparent)]
+    Init(#[from] crate::operate::init::InitError),
+    /// A node refused what the script asks.
+    #[error(transparent)]
+    Desk(#[from] crate::desk::DeskError),
+    /// A node's store.
+    #[error(transparent)]
+    Store(#[from] corridor_store::StoreError),
+    /// A file or socket.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It did not become quiet in time.
+    #[error("the federation did not become quiet within {0} seconds: {1}")]
+    NotQuiet(u64, String),
+}
+
+/// What the demonstration came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Nodes.
+    pub nodes: usize,
+    /// Records published, each counted once.
+    pub records_published: usize,
+    /// Records of others held, over all nodes.
+    pub records_received: usize,
+    /// Records withdrawn.
+    pub withdrawn: usize,
+    /// Whether every node holds exactly what the script says.
+    pub converged: bool,
+    /// Records held by a node that is not entitled to them.
+    pub leaks: usize,
+    /// Records that an entitled node lacks.
+    pub missing: usize,
+    /// From the first key to the last receipt.
+    pub seconds: f64,
+}
+
+/// Plays the demonstration. With `once` it ends by itself, otherwise when `end` resolves.
+///
+/// # Errors
+/// [`DemoError`].
+pub async fn play(
+    options: &Options,
+    end: impl Future<Output = ()> + Send,
+) -> Result<Summary, DemoError> {
+    let script = script::Script::new(&options.rcps)?;
+    let folder = scratch()?;
+    let mut stage = stage::Stage::build(&folder, &script).await?;
+    let summary = stage.play(&script).await?;
+    report::print(&stage, &script, &summary)?;
+    if options.json {
+        report::json(&summary);
+    }
+    if !options.once {
+        report::invite(&stage);
+        end.await;
+        report::say("Ending the demonstration.");
+    }
+    stage.end().await?;
+    let removed = std::fs::remove_dir_all(&folder);
+    removed.map_err(|source| DemoError::Io { what: folder.display().to_string(), source })?;
+    Ok(summary)
+}
+
+fn scratch() -> Result<PathBuf, DemoError> {
+    let name = format!("corridor-demo-{}", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    let io = |source| DemoError::Io { what: folder.display().to_string(), source };
+    std::fs::create_dir(&folder).map_err(io)?;
+    Ok(folder)
+}

@@ -1,0 +1,196 @@
+//! Looking: a record as a reader may see it, what a partner would receive, and why.
+
+use corridor_proto::record::{Header, SignedRecord};
+use corridor_proto::{LogId, RcpId, UnixMillis};
+use corridor_rules::row::{RecordKey, RecordRow, Stand};
+use corridor_rules::serve::Source;
+use corridor_rules::visibility::{Denial, Grant};
+use corridor_rules::{PeerState, Reader, Rows, may_read};
+use corridor_store::{StoreError, View};
+
+/// A record as a reader may see it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Which record.
+    pub key: RecordKey,
+    /// What is known of it; only the stands that the reader may see are in it.
+    pub row: RecordRow,
+    /// The version in force for the reader.
+    pub current: Option<Stand>,
+    /// Its signed bytes, where they are held.
+    pub signed: Option<SignedRecord>,
+    /// Whether its RCP is not yet confirmed here.
+    pub unconfirmed: bool,
+}
+
+impl Shown {
+    /// The header of the version in force.
+    pub fn header(&self) -> Option<Header> {
+        Header::decode(&self.signed.as_ref()?.header.bytes).ok()
+    }
+}
+
+/// A record as `reader` may see it now, by the circles that it may read; `None` for whatever it may
+/// not see, exactly as for what does not exist.
+///
+/// `unconfirmed`: whether the secretariat also looks at what came from RCPs not yet confirmed.
+pub fn show(
+    view: &View<'_>,
+    key: &RecordKey,
+    reader: &Reader,
+    now: UnixMillis,
+    unconfirmed: bool,
+) -> Option<Shown> {
+    let mut row = view.row(key)?;
+    let pending = view.peer_state(&key.rcp) == Some(PeerState::Pending);
+    let apart = unconfirmed && pending && *reader == Reader::Secretariat;
+    let sees = |id: &LogId| {
+        view.logs.get(id).is_some_and(|log| apart || may_read(view, log, reader, now).is_ok())
+    };
+    let own = key.rcp == view.me && *reader == Reader::Secretariat;
+    row.stands.retain(|stand| sees(&stand.log));
+    let in_sight = own || !row.stands.is_empty();
+    let withdrawn_in_sight = row.withdrawn.as_ref().is_some_and(|w| own || sees(&w.log));
+    if !withdrawn_in_sight {
+        if !in_sight {
+            return None;
+        }
+        if row.burnt() == corridor_proto::line::WHOLE_RECORD {
+            // Withdrawn where the reader cannot look: less always wins, and nothing is said of it.
+            row.stands.clear();
+            if !own {
+                return None;
+            }
+        }
+    }
+    let current = row.current(|_| true).cloned();
+    let held = match &current {
+        Some(stand) => row.body(&stand.version_hash),
+        None if own => row.versions.iter().rev().find(|held| !held.erased),
+        None => None,
+    };
+    let signed = held.and_then(|held| view.record(held.place));
+    Some(Shown { key: *key, row, current, signed, unconfirmed: apart })
+}
+
+/// What a partner would receive.
+#[derive(Clone, Debug, Default)]
+pub struct Preview {
+    /// The records, each as the partner may see it.
+    pub records: Vec<Shown>,
+    /// Of these, how many only the circle asked about gives.
+    pub newly: usize,
+}
+
+/// The records of this node that `peer` may read now; with `circle`, as if it read that circle too.
+///
+/// # Errors
+/// [`StoreError`] if the index cannot be read.
+pub fn preview(
+    view: &View<'_>,
+    peer: RcpId,
+    circle: Option<LogId>,
+    now: UnixMillis,
+) -> Result<Preview, StoreError> {
+    let reader = Reader::Peer(peer);
+    let reads = |id: &LogId| {
+        view.logs
+            .get(id)
+            .is_some_and(|log| log.owner == view.me && may_read(view, log, &reader, now).is_ok())
+    };
+    let mut preview = Preview::default();
+    for entry in view.rows(None) {
+        let (key, mut row) = entry?;
+        if key.rcp != view.me {
+            continue;
+        }
+        let today = row.current(reads).is_some();
+        row.stands.retain(|stand| reads(&stand.log) || circle == Some(stand.log));
+        let Some(current) = row.current(|_| true).cloned() else { continue };
+        preview.newly += usize::from(!today);
+        let signed = row.body(&current.version_hash).and_then(|held| view.record(held.place));
+        let current = Some(current);
+        preview.records.push(Shown { key, row, current, signed, unconfirmed: false });
+    }
+    Ok(preview)
+}
+
+/// Why a partner may or may not read a record in one circle.
+#[derive(Clone, Debug)]
+pub struct CircleWhy {
+    /// The circle.
+    pub log: LogId,
+    /// Its name.
+    pub name: String,
+    /// Whether the record stands there now.
+    pub stands: bool,
+    /// Whether the partner may read the circle now, and why.
+    pub verdict: Result<Grant, Denial>,
+    /// Whether the partner said that it holds the line.
+    pub held: bool,
+}
+
+/// Why a partner may or may not read a record.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The version that it may read; `None` if it may not.
+    pub version: Option<u64>,
+    /// One sentence.
+    pub sentence: String,
+    /// Every circle in which the record ever stood.
+    pub circles: Vec<CircleWhy>,
+}
+
+/// Explains whether `peer` may read a record of ours, circle by circle.
+pub fn explain(
+    view: &View<'_>,
+    key: &RecordKey,
+    peer: RcpId,
+    now: UnixMillis,
+) -> Option<Explanation> {
+    let row = view.row(key).filter(|_| key.rcp == view.me)?;
+    let reader = Reader::Peer(peer);
+    let mut circles = Vec::new();
+    for stand in &row.stands {
+        let Some(log) = view.logs.get(&stand.log) else { continue };
+        let held = view.held.get(&(log.id, peer));
+        circles.push(CircleWhy {
+            log: log.id,
+            name: log.name.clone(),
+            stands: row.lives(stand),
+            verdict: may_read(view, log, &reader, now),
+            held: held.is_some_and(|held| held.checkpoint.size > stand.index),
+        });
+    }
+    let reads = |id: &LogId| {
+        view.logs.get(id).is_some_and(|log| may_read(view, log, &reader, now).is_ok())
+    };
+    let version = row.current(reads).map(|stand| stand.version);
+    let sentence = sentence(&row, version, &circles);
+    Some(Explanation { version, sentence, circles })
+}
+
+fn sentence(row: &RecordRow, version: Option<u64>, circles: &[CircleWhy]) -> String {
+    if row.withdrawn.is_some() && version.is_none() {
+        return "No: the record was withdrawn.".to_owned();
+    }
+    let standing: Vec<&CircleWhy> = circles.iter().filter(|circle| circle.stands).collect();
+    if standing.is_empty() {
+        return "No: the record stands in no circle; it is internal.".to_owned();
+    }
+    let name = |circle: &CircleWhy| match circle.name.as_str() {
+        "" => "a private circle".to_owned(),
+        name => format!("circle {name}"),
+    };
+    let granted = standing.iter().find_map(|circle| Some((circle, circle.verdict.ok()?)));
+    if let Some((circle, grant)) = granted {
+        return format!("Yes: it stands in {}, and {}.", name(circle), grant.says());
+    }
+    let denied: Vec<String> = standing
+        .iter()
+        .filter_map(|circle| {
+            Some(format!("in {} the partner {}", name(circle), circle.verdict.err()?.says()))
+        })
+        .collect();
+    format!("No: {}.", denied.join("; "))
+}

@@ -1,0 +1,260 @@
+//! Dialling out: one task a peer, with full jitter after a failure.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corridor_proto::wire::Identity;
+use corridor_proto::{Hash, RcpId, Token, v1};
+use corridor_rules::PeerState;
+use corridor_rules::desk::Wish;
+use corridor_rules::ingest::Arrival;
+use corridor_store::Item;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_rustls::client::TlsStream;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+
+use super::drive::{Streams, drive};
+use super::rpc::exchange_service_client::ExchangeServiceClient;
+use super::tls::PeerCert;
+use super::Exchange;
+use crate::edge;
+use crate::limits::{
+    CALL_TIME, CONNECTION_WINDOW_BYTES, DIAL_COURTESY, FRAMES_QUEUED, KEEP_ALIVE,
+    KEEP_ALIVE_ANSWER, PEER_MESSAGE_BYTES, REDIAL_FIRST_MS, REDIAL_MAX_MS, STREAM_WINDOW_BYTES,
+};
+use crate::operate::keys::peer_name;
+
+/// Keeps one dialling task for each peer that is to be dialled, until `stop`.
+pub async fn dial_all(exchange: Arc<Exchange>, mut stop: watch::Receiver<bool>) {
+    let mut tasks: HashMap<RcpId, JoinHandle<()>> = HashMap::new();
+    let mut changed = exchange.changes();
+    loop {
+        let peers: Vec<RcpId> = exchange.store.read(|view| {
+            let wanted = |state| !matches!(state, PeerState::Left);
+            view.peers.iter().filter(|(_, peer)| wanted(peer.state)).map(|(rcp, _)| *rcp).collect()
+        });
+        tasks.retain(|rcp, task| {
+            let keep = peers.contains(rcp);
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        for peer in peers {
+            tasks.entry(peer).or_insert_with(|| {
+                let exchange = Arc::clone(&exchange);
+                tokio::spawn(async move { keep_dialling(&exchange, peer).await })
+            });
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Ok(()) = changed.changed() => {}
+        }
+    }
+    tasks.into_values().for_each(|task| task.abort());
+}
+
+/// What is known of a peer before it is dialled.
+struct Target {
+    addresses: Vec<String>,
+    pin: Option<Hash>,
+    state: PeerState,
+    token: Token,
+}
+
+fn target(exchange: &Exchange, peer: &RcpId) -> Option<Target> {
+    exchange.store.read(|view| {
+        let card = view.known.get(peer)?.card.as_ref();
+        Some(Target {
+            addresses: card.map(|card| card.card().addresses.clone()).unwrap_or_default(),
+            pin: card.map(|card| card.card().tls_key),
+            state: view.peer_state(peer)?,
+            token: view.accepted.get(peer).copied().unwrap_or_default(),
+        })
+    })
+}
+
+async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
+    let me = exchange.me();
+    let mut pause = REDIAL_FIRST_MS;
+    let mut introduce = false;
+    let reachable = exchange
+        .identity()
+        .is_some_and(|identity| !identity.card.card().addresses.is_empty());
+    let paired = target(exchange, &peer).is_some_and(|t| t.state != PeerState::Invited);
+    if me > peer && reachable && paired {
+        // Of two connections the one dialled by the smaller RcpId would be kept anyway.
+        tokio::time::sleep(DIAL_COURTESY).await;
+    }
+    loop {
+        if exchange.is_connected(&peer) {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            continue;
+        }
+        let Some(target) = target(exchange, &peer) else { return };
+        let dialled = dial(exchange, peer, &target, introduce).await;
+        introduce = matches!(dialled, Ok(Next::Introduce));
+        match dialled {
+            Ok(Next::Again | Next::Introduce) => {
+                pause = REDIAL_FIRST_MS;
+                continue;
+            }
+            Ok(Next::Later) => pause = REDIAL_FIRST_MS,
+            Err(why) => exchange.statuses.trouble(peer, why),
+        }
+        tokio::time::sleep(Duration::from_millis(edge::jitter(pause).max(20))).await;
+        pause = (pause * 2).min(REDIAL_MAX_MS);
+    }
+}
+
+enum Next {
+    /// Introduced: now the link.
+    Again,
+    /// The link ended: after a pause.
+    Later,
+    /// It does not know our transport key yet: introduce ourselves first.
+    Introduce,
+}
+
+async fn dial(
+    exchange: &Arc<Exchange>,
+    peer: RcpId,
+    target: &Target,
+    introduce: bool,
+) -> Result<Next, String> {
+    let mut why = "its card names no address; it has to dial us".to_owned();
+    for address in &target.addresses {
+        match connect(exchange, &peer, address).await {
+            Ok((stream, cert)) => {
+                let pinned = target.pin == Some(cert.key);
+                if introduce || !pinned || target.state == PeerState::Invited {
+                    return hello(exchange, peer, stream, target.token).await;
+                }
+                return link(exchange, peer, stream).await;
+            }
+            Err(failed) => why = format!("{address} {failed}"),
+        }
+    }
+    Err(why)
+}
+
+async fn connect(
+    exchange: &Exchange,
+    peer: &RcpId,
+    address: &str,
+) -> Result<(TlsStream<TcpStream>, PeerCert), String> {
+    let tcp = tokio::time::timeout(CALL_TIME, TcpStream::connect(address))
+        .await
+        .map_err(|_| "does not answer; ask its operator, or your own about the firewall".to_owned())?
+        .map_err(|error| format!("cannot be reached ({error})"))?;
+    // Without it small frames wait for each other; the connection works either way.
+    let _ = tcp.set_nodelay(true);
+    let name = ServerName::try_from(peer_name(peer)).map_err(|error| error.to_string())?;
+    let stream = tokio::time::timeout(CALL_TIME, exchange.tls.connector().connect(name, tcp))
+        .await
+        .map_err(|_| "does not finish its handshake".to_owned())?
+        .map_err(|error| format!("is not the node of this partner ({error})"))?;
+    let certificates = stream.get_ref().1.peer_certificates();
+    let cert = certificates.and_then(|chain| PeerCert::read(chain.first()?));
+    let cert = cert.filter(|cert| cert.rcp == *peer);
+    Ok((stream, cert.ok_or("showed no certificate of this partner")?))
+}
+
+/// A gRPC channel over a connection that is there already, and never over another.
+async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, String> {
+    let mut once = Some(stream);
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let stream = once.take().map(TokioIo::new);
+        async move { stream.ok_or_else(|| std::io::Error::other("the connection ended")) }
+    });
+    Endpoint::from_static("http://peer.corridor.invalid")
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_ANSWER)
+        .keep_alive_while_idle(true)
+        .connect_with_connector(connector)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+fn client(channel: Channel) -> ExchangeServiceClient<Channel> {
+    ExchangeServiceClient::new(channel)
+        .max_decoding_message_size(PEER_MESSAGE_BYTES)
+        .max_encoding_message_size(PEER_MESSAGE_BYTES)
+}
+
+async fn hello(
+    exchange: &Arc<Exchange>,
+    peer: RcpId,
+    stream: TlsStream<TcpStream>,
+    token: Token,
+) -> Result<Next, String> {
+    let ours = exchange.identity().ok_or("our own card is missing")?.message();
+    let request = v1::HelloRequest { identity: Some(ours), token: token.as_bytes().to_vec() };
+    let mut client = client(channel(stream).await?);
+    let answer = tokio::time::timeout(CALL_TIME, client.hello(request))
+        .await
+        .map_err(|_| "it does not answer our introduction".to_owned())?
+        .map_err(|status| format!("it refused our introduction: {}", status.message()))?
+        .into_inner();
+    let identity = answer.identity.ok_or("it did not introduce itself")?;
+    let identity = Identity::verify(identity).map_err(|refusal| refusal.to_string())?;
+    if identity.charter.rcp() != peer {
+        return Err("it introduced itself as another RCP".to_owned());
+    }
+    let arrival = Arrival::Identity(Box::new(identity));
+    exchange.append(Item::Arrival(arrival)).await.map_err(|error| error.to_string())?;
+    if !answer.accepted {
+        return Err("its secretariat has not accepted us yet".to_owned());
+    }
+    let state = exchange.store.read(|view| view.peer_state(&peer));
+    if state == Some(PeerState::Invited) {
+        let wish = Item::Wish(Wish::Answered { rcp: peer });
+        exchange.append(wish).await.map_err(|error| error.to_string())?;
+    }
+    Ok(Next::Again)
+}
+
+async fn link(
+    exchange: &Arc<Exchange>,
+    peer: RcpId,
+    stream: TlsStream<TcpStream>,
+) -> Result<Next, String> {
+    let mut client = client(channel(stream).await?);
+    let (session_out, session) = mpsc::channel(FRAMES_QUEUED);
+    let (carry_out, carry) = mpsc::channel(FRAMES_QUEUED);
+    let session = ReceiverStream::new(session).map(|frame| v1::SessionRequest { frame: Some(frame) });
+    let carry = ReceiverStream::new(carry).map(|frame| v1::CarryRequest { frame: Some(frame) });
+    let mut other = client.clone();
+    let opened = async { tokio::try_join!(client.session(session), other.carry(carry)) };
+    let opened = tokio::time::timeout(CALL_TIME, opened).await;
+    let (session, carry) = match opened.map_err(|_| "it does not answer".to_owned())? {
+        Ok(streams) => streams,
+        Err(status) if status.code() == tonic::Code::Unauthenticated => {
+            return Ok(Next::Introduce);
+        }
+        Err(status) => return Err(format!("it refused: {}", status.message())),
+    };
+    let session_in = session
+        .into_inner()
+        .map(|message| message.map(|message| message.frame.unwrap_or_default()));
+    let carry_in = carry
+        .into_inner()
+        .map(|message| message.map(|message| message.frame.unwrap_or_default()));
+    let streams = Streams {
+        session_in: Box::pin(session_in),
+        session_out,
+        carry_in: Box::pin(carry_in),
+        carry_out,
+    };
+    drive(exchange, peer, exchange.me(), streams).await;
+    Ok(Next::Later)
+}

@@ -1,0 +1,212 @@
+//! Runs one link over the two streams of a connection.
+//!
+//! Frames go in one at a time, and whatever a frame brings is durable before the next one is looked
+//! at. **Invariant:** bounded channels only; what waits is the other side's credit.
+
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use corridor_proto::{RcpId, Reason, v1};
+use corridor_rules::ingest::{Arrival, verify_records};
+use corridor_rules::link::{Closing, Context, Input, Link, Output, Unverified};
+use corridor_store::{Item, StoreError};
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+
+use super::{Exchange, Lease};
+use crate::edge;
+use crate::limits::TICK;
+
+/// Frames as they come in.
+pub type Incoming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// The two streams of a connection, both ways.
+pub struct Streams {
+    /// Session frames from the peer.
+    pub session_in: Incoming<v1::SessionFrame>,
+    /// Session frames to the peer.
+    pub session_out: mpsc::Sender<v1::SessionFrame>,
+    /// Carry frames from the peer.
+    pub carry_in: Incoming<v1::CarryFrame>,
+    /// Carry frames to the peer.
+    pub carry_out: mpsc::Sender<v1::CarryFrame>,
+}
+
+/// Runs a link to `peer` until it ends, and says why in words.
+pub async fn drive(
+    exchange: &Arc<Exchange>,
+    peer: RcpId,
+    dialled_by: RcpId,
+    streams: Streams,
+) -> String {
+    let Some(lease) = exchange.register(peer, dialled_by) else {
+        return "there is another connection already".to_owned();
+    };
+    tracing::info!(%peer, "peer up");
+    let mut driver = Driver { exchange, link: Link::new(peer), peer, streams, more: false };
+    let why = driver.run(&lease).await;
+    tracing::info!(%peer, why, "peer down");
+    exchange.statuses.trouble(peer, why.clone());
+    drop(lease);
+    why
+}
+
+struct Driver<'a> {
+    exchange: &'a Arc<Exchange>,
+    link: Link,
+    peer: RcpId,
+    streams: Streams,
+    more: bool,
+}
+
+impl Driver<'_> {
+    async fn run(&mut self, lease: &Lease<'_>) -> String {
+        let mut changed = self.exchange.changes();
+        let mut cancelled = lease.cancelled.clone();
+        let mut tick = tokio::time::interval(TICK);
+        let mut input = Input::Start;
+        loop {
+            if let ControlFlow::Break(why) = self.step(input).await {
+                return why;
+            }
+            self.note_status();
+            input = tokio::select! {
+                frame = self.streams.session_in.next() => match frame {
+                    Some(Ok(frame)) => Input::Session(frame),
+                    ended => return ending(ended.and_then(Result::err)),
+                },
+                frame = self.streams.carry_in.next() => match frame {
+                    Some(Ok(frame)) => Input::Carry(frame),
+                    ended => return ending(ended.and_then(Result::err)),
+                },
+                () = std::future::ready(()), if self.more => Input::Changed,
+                Ok(()) = changed.changed() => Input::Changed,
+                _ = tick.tick() => Input::Changed,
+                _ = cancelled.wait_for(|cancelled| *cancelled) => {
+                    return "another connection to the same node took its place".to_owned();
+                }
+            };
+        }
+    }
+
+    /// Feeds an input and carries out what follows from it.
+    async fn step(&mut self, input: Input) -> ControlFlow<String> {
+        self.more = false;
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            for output in self.handle(input) {
+                match output {
+                    Output::Session(frame) => {
+                        if self.streams.session_out.send(frame).await.is_err() {
+                            return ControlFlow::Break(ending(None));
+                        }
+                    }
+                    Output::Carry(frame) => {
+                        if self.streams.carry_out.send(frame).await.is_err() {
+                            return ControlFlow::Break(ending(None));
+                        }
+                    }
+                    Output::Arrival(arrival) => inputs.push(self.take_in(arrival).await?),
+                    Output::Verify(unverified) => {
+                        for arrival in self.verify(unverified) {
+                            inputs.push(self.take_in(arrival).await?);
+                        }
+                    }
+                    Output::More => self.more = true,
+                    Output::Close(why) => return ControlFlow::Break(closing(why).to_owned()),
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<Output> {
+        let key = self.exchange.store.key();
+        let link = &mut self.link;
+        self.exchange.store.read(|view| {
+            let context = Context { model: view, source: view, now: edge::now(), key: &key };
+            link.handle(input, &context)
+        })
+    }
+
+    async fn take_in(&mut self, arrival: Arrival) -> ControlFlow<String, Input> {
+        match self.exchange.append(Item::Arrival(arrival)).await {
+            Ok(_) => ControlFlow::Continue(Input::Changed),
+            Err(StoreError::Refused(refusal)) => {
+                tracing::warn!(peer = %self.peer, reason = refusal.reason.code(), what = refusal.what, "refused");
+                ControlFlow::Continue(Input::Refused(refusal))
+            }
+            Err(error) => ControlFlow::Break(error.to_string()),
+        }
+    }
+
+    /// Verifies signatures, off the one writer: the good ones go in together, the bad ones are kept
+    /// out one by one.
+    fn verify(&self, unverified: Unverified) -> Vec<Arrival> {
+        let peer = self.peer;
+        let Some(charter) = self.exchange.store.read(|view| view.charter(&peer).cloned()) else {
+            return Vec::new();
+        };
+        let (names, records): (Vec<_>, Vec<_>) = unverified
+            .records
+            .into_iter()
+            .map(|(index, named, record)| (named, (index, record)))
+            .unzip();
+        let mut good = Vec::new();
+        let mut arrivals = Vec::new();
+        for (named, (index, verdict)) in names.into_iter().zip(verify_records(&charter, records)) {
+            match verdict {
+                Ok(record) => good.push((index, record)),
+                // A hash that differs may be the connection's peer at fault, not the author: the
+                // record is asked for again on the next connection.
+                Err(refusal) if refusal.reason == Reason::WrongHash && refusal.what == "record" => {}
+                Err(refusal) => {
+                    tracing::warn!(%peer, reason = refusal.reason.code(), "record quarantined");
+                    arrivals.push(Arrival::Bad {
+                        rcp: peer,
+                        record: named.record,
+                        version_hash: named.version_hash,
+                        reason: refusal.reason,
+                    });
+                }
+            }
+        }
+        if !good.is_empty() {
+            arrivals.insert(0, Arrival::Records { peer, log: unverified.log, records: good });
+        }
+        arrivals
+    }
+
+    fn note_status(&self) {
+        let key = self.exchange.store.key();
+        let is_quiet = self.exchange.store.read(|view| {
+            let context = Context { model: view, source: view, now: edge::now(), key: &key };
+            self.link.is_quiet(&context)
+        });
+        let (served_as, refused) = (self.link.served_as(), self.link.last_refusal());
+        self.exchange.statuses.link(self.peer, is_quiet && !self.more, served_as, refused);
+    }
+}
+
+fn ending(status: Option<Status>) -> String {
+    status.map_or_else(
+        || "the other side closed the connection".to_owned(),
+        |status| format!("the connection broke ({})", status.code()),
+    )
+}
+
+const fn closing(why: Closing) -> &'static str {
+    match why {
+        Closing::StateChanged => "the partner's state changed here",
+        Closing::NotAllowed => "the partner is not paired with this node",
+        Closing::NoCommonVersion => {
+            "the two nodes have no protocol version in common; upgrade the older one"
+        }
+        Closing::CreditExceeded => "it sent more than it was allowed to; tell its operator",
+        Closing::TooManyRefusals => "too much of what it sent was refused; tell its operator",
+        Closing::Ended => "the other side ended the session",
+        Closing::SigningStopped => "this node signs nothing more; run corridor-node doctor",
+    }
+}

@@ -1,0 +1,222 @@
+//! What a peer's node may call.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use corridor_proto::wire::Identity;
+use corridor_proto::{RcpId, Token, v1};
+use corridor_rules::PeerState;
+use corridor_rules::desk::Wish;
+use corridor_rules::ingest::Arrival;
+use corridor_rules::peer::{Call, may_call};
+use corridor_store::{Item, StoreError};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::drive::{Incoming, Streams, drive};
+use super::rpc::exchange_service_server::ExchangeService;
+use super::tls::PeerCert;
+use super::Exchange;
+use crate::edge;
+use crate::limits::{FRAMES_QUEUED, HELLOS_PER_SECOND};
+
+/// One accepted connection: whose, and the halves of its link that have come so far.
+#[derive(Clone)]
+pub struct PeerConnection {
+    cert: PeerCert,
+    halves: Arc<Mutex<Halves>>,
+}
+
+#[derive(Default)]
+struct Halves {
+    session: Option<(Incoming<v1::SessionFrame>, mpsc::Sender<v1::SessionFrame>)>,
+    carry: Option<(Incoming<v1::CarryFrame>, mpsc::Sender<v1::CarryFrame>)>,
+    used: bool,
+}
+
+impl PeerConnection {
+    /// A connection of whoever showed this certificate.
+    pub fn new(cert: PeerCert) -> Self {
+        Self { cert, halves: Arc::default() }
+    }
+}
+
+/// The service on the peers' listener.
+pub struct PeerCalls {
+    exchange: Arc<Exchange>,
+    hellos: HelloRate,
+}
+
+impl PeerCalls {
+    /// Calls into this exchange.
+    pub fn new(exchange: Arc<Exchange>) -> Self {
+        Self { exchange, hellos: HelloRate::default() }
+    }
+
+    /// The pinned peer behind a call that needs one.
+    fn peer<T>(&self, request: &Request<T>) -> Result<(RcpId, PeerConnection), Status> {
+        let connection = connection(request)?;
+        let rcp = connection.cert.rcp;
+        let (pinned, state) = self.exchange.store.read(|view| {
+            let card = view.known.get(&rcp).and_then(|known| known.card.as_ref());
+            let pinned = card.is_some_and(|card| card.card().tls_key == connection.cert.key);
+            (pinned, view.peer_state(&rcp))
+        });
+        if !pinned {
+            return Err(Status::unauthenticated(
+                "the key of this connection is not the one on your newest card here; say hello first",
+            ));
+        }
+        if !may_call(state, Call::Exchange) {
+            return Err(Status::permission_denied("this node has not accepted you; pair first"));
+        }
+        Ok((rcp, connection))
+    }
+
+    /// Starts the link once both halves are there.
+    fn join(&self, peer: RcpId, halves: &mut Halves) {
+        if halves.used || halves.session.is_none() || halves.carry.is_none() {
+            return;
+        }
+        let (Some(session), Some(carry)) = (halves.session.take(), halves.carry.take()) else {
+            return;
+        };
+        halves.used = true;
+        let streams = Streams {
+            session_in: session.0,
+            session_out: session.1,
+            carry_in: carry.0,
+            carry_out: carry.1,
+        };
+        let exchange = Arc::clone(&self.exchange);
+        tokio::spawn(async move { drive(&exchange, peer, peer, streams).await });
+    }
+}
+
+fn connection<T>(request: &Request<T>) -> Result<PeerConnection, Status> {
+    let found = request.extensions().get::<PeerConnection>();
+    found.cloned().ok_or_else(|| Status::internal("a connection without a certificate"))
+}
+
+type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ExchangeService for PeerCalls {
+    type SessionStream = Answers<v1::SessionResponse>;
+    type CarryStream = Answers<v1::CarryResponse>;
+
+    async fn hello(
+        &self,
+        request: Request<v1::HelloRequest>,
+    ) -> Result<Response<v1::HelloResponse>, Status> {
+        if !self.hellos.allows() {
+            return Err(Status::resource_exhausted("too many introductions; try again in a second"));
+        }
+        let cert = connection(&request)?.cert;
+        let hello = request.into_inner();
+        let identity = hello.identity.ok_or_else(|| Status::invalid_argument("no identity"))?;
+        let identity =
+            Identity::verify(identity).map_err(|refusal| Status::invalid_argument(refusal.to_string()))?;
+        let rcp = identity.charter.rcp();
+        if rcp != cert.rcp || identity.card.card().tls_key != cert.key {
+            return Err(Status::invalid_argument(
+                "charter, card and the key of this connection are not of one RCP",
+            ));
+        }
+        let token = Token::from_slice(&hello.token).unwrap_or(Token::ZERO);
+        self.introduced(rcp, identity, token).await.map_err(|error| {
+            tracing::warn!(%rcp, %error, "introduction refused");
+            Status::permission_denied("this node knows no open invitation for you")
+        })?;
+        let accepted = self
+            .exchange
+            .store
+            .read(|view| may_call(view.peer_state(&rcp), Call::Exchange));
+        let identity = self.exchange.identity().map(|identity| identity.message());
+        Ok(Response::new(v1::HelloResponse { identity, accepted }))
+    }
+
+    async fn session(
+        &self,
+        request: Request<Streaming<v1::SessionRequest>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let (peer, connection) = self.peer(&request)?;
+        let frames = request.into_inner().map(|message| {
+            message.map(|message| message.frame.unwrap_or_default())
+        });
+        let (sender, receiver) = mpsc::channel(FRAMES_QUEUED);
+        let mut halves = connection.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        halves.session = Some((Box::pin(frames), sender));
+        self.join(peer, &mut halves);
+        let answers = ReceiverStream::new(receiver)
+            .map(|frame| Ok(v1::SessionResponse { frame: Some(frame) }));
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn carry(
+        &self,
+        request: Request<Streaming<v1::CarryRequest>>,
+    ) -> Result<Response<Self::CarryStream>, Status> {
+        let (peer, connection) = self.peer(&request)?;
+        let frames = request.into_inner().map(|message| {
+            message.map(|message| message.frame.unwrap_or_default())
+        });
+        let (sender, receiver) = mpsc::channel(FRAMES_QUEUED);
+        let mut halves = connection.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        halves.carry = Some((Box::pin(frames), sender));
+        self.join(peer, &mut halves);
+        let answers = ReceiverStream::new(receiver)
+            .map(|frame| Ok(v1::CarryResponse { frame: Some(frame) }));
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+impl PeerCalls {
+    /// What follows from an introduction: an invitation redeemed, an acceptance answered, or for a
+    /// known RCP a newer charter or card.
+    async fn introduced(
+        &self,
+        rcp: RcpId,
+        identity: Identity,
+        token: Token,
+    ) -> Result<(), StoreError> {
+        let (state, known_token, accepted) = self.exchange.store.read(|view| {
+            (
+                view.peer_state(&rcp),
+                !token.is_zero() && view.invitation(&token, edge::now()).is_some(),
+                view.accepted.get(&rcp).copied(),
+            )
+        });
+        if known_token {
+            let wish = Wish::Redeem { identity: Box::new(identity), token };
+            return self.exchange.append(Item::Wish(wish)).await.map(|_| ());
+        }
+        if state.is_none() {
+            return Ok(());
+        }
+        self.exchange.append(Item::Arrival(Arrival::Identity(Box::new(identity)))).await?;
+        if state == Some(PeerState::Invited) && accepted == Some(token) {
+            self.exchange.append(Item::Wish(Wish::Answered { rcp })).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How many introductions were answered in this second.
+#[derive(Default)]
+struct HelloRate {
+    second: AtomicU64,
+    count: AtomicU32,
+}
+
+impl HelloRate {
+    fn allows(&self) -> bool {
+        let second = edge::now().0 / 1_000;
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.count.store(0, Ordering::Relaxed);
+        }
+        self.count.fetch_add(1, Ordering::Relaxed) < HELLOS_PER_SECOND
+    }
+}

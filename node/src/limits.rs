@@ -1,0 +1,48 @@
+//! Limits of the node's edges, each with its reason.
+
+use std::time::Duration;
+
+/// TLS handshakes under way at one time: more wait in the listener's queue.
+pub const HANDSHAKES_MAX: usize = 64;
+/// A handshake takes a few round trips; whoever is slower comes again.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Connections of peers at one time: forty peers twice over, and some that knock.
+pub const PEER_CONNECTIONS_MAX: usize = 256;
+/// Connections of secretariats and integrators at one time.
+pub const API_CONNECTIONS_MAX: usize = 256;
+/// Streams at one time on a peer's connection: session, carry and a hello.
+pub const PEER_STREAMS_MAX: u32 = 8;
+/// Calls at one time on an integrator's connection.
+pub const API_STREAMS_MAX: u32 = 64;
+/// Introductions answered in a second, over all who knock.
+pub const HELLOS_PER_SECOND: u32 = 64;
+/// Stream window of the exchange: above the credit granted, so that sending never waits for reading.
+pub const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+/// Connection window of the exchange: both streams.
+pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// Largest message between peers: a package or a batch of records, and what surrounds it.
+pub const PEER_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Largest message of a secretariat: a body and what surrounds it.
+pub const API_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Frames waiting to be sent on one stream.
+pub const FRAMES_QUEUED: usize = 16;
+/// Between two pings on an idle connection.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Without an answer to a ping for so long, a connection is dead.
+pub const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
+/// A TCP connection or a call that does not stream takes no longer.
+pub const CALL_TIME: Duration = Duration::from_secs(10);
+/// First pause after a failed dial; doubled each time, with full jitter.
+pub const REDIAL_FIRST_MS: u64 = 200;
+/// Longest pause after a failed dial.
+pub const REDIAL_MAX_MS: u64 = 30_000;
+/// The side that need not dial waits so long for the other, to spare a second connection.
+pub const DIAL_COURTESY: Duration = Duration::from_secs(2);
+/// Between two looks of a link at what time alone changes: rights that end, receipts that are due.
+pub const TICK: Duration = Duration::from_secs(1);
+/// Records on a page unless asked otherwise.
+pub const PAGE_DEFAULT: usize = 100;
+/// Records on a page at most.
+pub const PAGE_MAX: usize = 1_000;
+/// Access tokens of one node.
+pub const ACCESS_TOKENS_MAX: usize = 1_000;

@@ -1,0 +1,114 @@
+//! Files that hold secrets: made once, for this user alone, and refused if others can read them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a file of the node.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others can read it.
+    #[error("{path} can be read by others (mode {mode:o}); run: chmod 600 {path}", mode = mode)]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// It exists.
+    #[error("{path} exists already; nothing was changed")]
+    Exists {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Its content does not fit.
+    #[error("{path} is not {what}; restore it from where you keep its copy")]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+    },
+}
+
+impl FileError {
+    /// From what the system said about `path`.
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists { path: path.to_owned() },
+            _ => Self::Io { path: path.to_owned(), source },
+        }
+    }
+}
+
+/// Writes a new file for this user alone, durably.
+///
+/// # Errors
+/// [`FileError::Exists`], [`FileError::Io`].
+pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let write = || -> io::Result<()> {
+        let mut file =
+            OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    write().map_err(|source| FileError::io(path, source))
+}
+
+/// Writes a file for this user alone in place of an older one: whole or not at all.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let fresh = path.with_extension("new");
+    match fs::remove_file(&fresh) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(FileError::io(&fresh, source)),
+    }
+    write_secret(&fresh, bytes)?;
+    fs::rename(&fresh, path).map_err(|source| FileError::io(path, source))
+}
+
+/// Reads a file that only this user may read.
+///
+/// # Errors
+/// [`FileError::Open`], [`FileError::Io`].
+pub fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
+    let io = |source| FileError::io(path, source);
+    let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(FileError::Open { path: path.to_owned(), mode });
+    }
+    fs::read(path).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_written_once_and_refused_when_others_can_read_it() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("signing.key");
+        write_secret(&path, b"secret").expect("write");
+        assert!(matches!(write_secret(&path, b"other"), Err(FileError::Exists { .. })));
+        assert_eq!(read_secret(&path).expect("read"), b"secret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode");
+        let error = read_secret(&path).expect_err("refused").to_string();
+        assert!(error.contains("mode 640") && error.contains("chmod 600"), "{error}");
+    }
+}

@@ -1,0 +1,210 @@
+//! The keys of a node: signing, transport, bundles; and the recovery key, which is kept elsewhere.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use corridor_proto::card::tls_key_hash;
+use corridor_proto::key::SecretKey;
+use corridor_proto::{Hash, RcpId};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use x509_parser::prelude::FromDer;
+use zeroize::Zeroizing;
+
+use super::files::{FileError, read_secret, replace_secret, write_secret};
+use crate::edge;
+
+/// A private transport key with its certificate.
+pub struct TlsKey {
+    /// The certificate, PEM.
+    pub certificate: String,
+    /// The private key, PEM.
+    pub key: Zeroizing<String>,
+}
+
+/// All keys that a running node needs.
+pub struct Keys {
+    /// Signs records, heads, cards and receipts.
+    pub signing: SecretKey,
+    /// Transport key towards peers.
+    pub peer: TlsKey,
+    /// Transport key towards secretariats and integrators.
+    pub api: TlsKey,
+}
+
+/// Where the keys lie.
+#[derive(Clone, Debug)]
+pub struct KeyFolder(PathBuf);
+
+impl KeyFolder {
+    /// The keys of the node in `data`.
+    pub fn of(data: &Path) -> Self {
+        Self(data.join("keys"))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Makes the folder for this user alone.
+    ///
+    /// # Errors
+    /// [`FileError::Exists`], [`FileError::Io`].
+    pub fn create(&self) -> Result<(), FileError> {
+        let made = fs::DirBuilder::new().mode(0o700).create(&self.0);
+        made.map_err(|source| FileError::io(&self.0, source))
+    }
+
+    /// Writes fresh keys.
+    ///
+    /// # Errors
+    /// [`FileError`]; nothing is overwritten.
+    pub fn write(&self, rcp: &RcpId, signing: &SecretKey) -> Result<(), FileError> {
+        write_secret(&self.file("signing.key"), secret_text(signing).as_bytes())?;
+        let peer = make_tls_key(&self.0, vec![peer_name(rcp)])?;
+        self.write_tls("peer", &peer)?;
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        self.write_tls("api", &make_tls_key(&self.0, names)?)?;
+        let bundle = edge::random::<32>().map_err(|source| FileError::io(&self.0, source))?;
+        let text = Zeroizing::new(data_encoding::HEXLOWER.encode(&bundle));
+        write_secret(&self.file("bundle.key"), text.as_bytes())
+    }
+
+    fn write_tls(&self, name: &str, key: &TlsKey) -> Result<(), FileError> {
+        write_secret(&self.file(&format!("{name}.cert.pem")), key.certificate.as_bytes())?;
+        write_secret(&self.file(&format!("{name}.key.pem")), key.key.as_bytes())
+    }
+
+    /// Reads all keys.
+    ///
+    /// # Errors
+    /// [`FileError::Open`] if others can read one of them, [`FileError::Content`],
+    /// [`FileError::Io`].
+    pub fn read(&self) -> Result<Keys, FileError> {
+        Ok(Keys {
+            signing: read_key(&self.file("signing.key"))?,
+            peer: self.read_tls("peer")?,
+            api: self.read_tls("api")?,
+        })
+    }
+
+    fn read_tls(&self, name: &str) -> Result<TlsKey, FileError> {
+        let text = |path: PathBuf| {
+            let bytes = read_secret(&path)?;
+            String::from_utf8(bytes)
+                .map_err(|_| FileError::Content { path, what: "a PEM file of this node" })
+        };
+        Ok(TlsKey {
+            certificate: text(self.file(&format!("{name}.cert.pem")))?,
+            key: Zeroizing::new(text(self.file(&format!("{name}.key.pem")))?),
+        })
+    }
+
+    /// The public key to which bundles for this node are encrypted.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn bundle_public(&self) -> Result<[u8; 32], FileError> {
+        let path = self.file("bundle.key");
+        let secret = x25519_dalek::StaticSecret::from(*read_seed(&path)?);
+        Ok(x25519_dalek::PublicKey::from(&secret).to_bytes())
+    }
+
+    /// Writes the signing key of a rotation that is about to happen.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn prepare_signing(&self, key: &SecretKey) -> Result<(), FileError> {
+        replace_secret(&self.file("signing.next.key"), secret_text(key).as_bytes())
+    }
+
+    /// The signing key of a rotation that happened, or was about to.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn next_signing(&self) -> Result<SecretKey, FileError> {
+        read_key(&self.file("signing.next.key"))
+    }
+
+    /// Puts it in the place of the old one.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn adopt_signing(&self) -> Result<(), FileError> {
+        let (next, present) = (self.file("signing.next.key"), self.file("signing.key"));
+        fs::rename(&next, &present).map_err(|source| FileError::io(&next, source))
+    }
+
+    /// Where the certificate for secretariats and integrators lies.
+    pub fn api_certificate(&self) -> PathBuf {
+        self.file("api.cert.pem")
+    }
+}
+
+/// The only name in a peer's certificate.
+pub fn peer_name(rcp: &RcpId) -> String {
+    format!("{rcp}.corridor.invalid")
+}
+
+/// A secret key as it is written to its file: 64 hexadecimal digits.
+pub fn secret_text(key: &SecretKey) -> Zeroizing<String> {
+    let seed = Zeroizing::new(key.seed());
+    Zeroizing::new(data_encoding::HEXLOWER.encode(seed.as_slice()) + "\n")
+}
+
+/// Reads a key file.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read_key(path: &Path) -> Result<SecretKey, FileError> {
+    Ok(SecretKey::from_seed(&*read_seed(path)?))
+}
+
+fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, FileError> {
+    let content = || FileError::Content { path: path.to_owned(), what: "a key file" };
+    let text = Zeroizing::new(read_secret(path)?);
+    let bytes = Zeroizing::new(
+        data_encoding::HEXLOWER.decode(text.trim_ascii()).map_err(|_| content())?,
+    );
+    Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| content())?))
+}
+
+fn make_tls_key(folder: &Path, names: Vec<String>) -> Result<TlsKey, FileError> {
+    let failed =
+        |error: rcgen::Error| FileError::io(folder, std::io::Error::other(error.to_string()));
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
+    let mut params = CertificateParams::new(names).map_err(failed)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let certificate = params.self_signed(&key).map_err(failed)?;
+    Ok(TlsKey { certificate: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
+}
+
+/// Hash of a certificate's public key, by which cards and profiles pin it.
+///
+/// `der`: the certificate. `None` if it is no certificate.
+pub fn certificate_key_hash(der: &[u8]) -> Option<Hash> {
+    let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(der).ok()?;
+    Some(tls_key_hash(certificate.tbs_certificate.subject_pki.raw))
+}
+
+impl TlsKey {
+    /// The certificate, DER.
+    ///
+    /// # Errors
+    /// [`FileError::Content`].
+    pub fn der(&self) -> Result<Vec<u8>, FileError> {
+        let content = || FileError::Content { path: "certificate".into(), what: "a certificate" };
+        let (_, pem) = x509_parser::pem::parse_x509_pem(self.certificate.as_bytes())
+            .map_err(|_| content())?;
+        Ok(pem.contents)
+    }
+
+    /// Hash of its public key.
+    ///
+    /// # Errors
+    /// [`FileError::Content`].
+    pub fn hash(&self) -> Result<Hash, FileError> {
+        let content = || FileError::Content { path: "certificate".into(), what: "a certificate" };
+        certificate_key_hash(&self.der()?).ok_or_else(content)
+    }
+}

@@ -1,0 +1,10 @@
+//! Keeping a node: its configuration, its keys, its beginning.
+//!
+//! **Invariant:** no secret is ever logged or printed, and nothing that exists is overwritten.
+
+pub mod access;
+pub mod config;
+pub mod files;
+pub mod init;
+pub mod keys;
+pub mod rotate;

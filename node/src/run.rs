@@ -1,0 +1,199 @@
+//! Bringing a node up, and down again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use corridor_proto::{RcpId, StartNumber};
+use corridor_rules::desk::Wish;
+use corridor_store::{Item, Opening, Signer, Store};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::transport::Server;
+
+use crate::api;
+use crate::desk::Desk;
+use crate::edge;
+use crate::exchange::rpc::exchange_service_server::ExchangeServiceServer;
+use crate::exchange::service::{PeerCalls, PeerConnection};
+use crate::exchange::tls::{PeerCert, Tls, api_acceptor};
+use crate::exchange::{Exchange, dial, listen};
+use crate::limits::{
+    API_CONNECTIONS_MAX, API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, KEEP_ALIVE, KEEP_ALIVE_ANSWER,
+    PEER_CONNECTIONS_MAX, PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, STREAM_WINDOW_BYTES,
+};
+use crate::operate::access::Access;
+use crate::operate::config::Config;
+use crate::operate::init::{InitError, sign_card};
+use crate::operate::keys::{KeyFolder, Keys};
+
+/// Where a node listens; bound by the caller, so that tests may choose port 0.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For peers' nodes.
+    pub peers: TcpListener,
+    /// For secretariat and integrators.
+    pub api: TcpListener,
+}
+
+/// A running node.
+pub struct Running {
+    /// Its RCP.
+    pub me: RcpId,
+    /// Its desk.
+    pub desk: Desk,
+    /// Its exchange.
+    pub exchange: Arc<Exchange>,
+    /// What opening its store found.
+    pub opening: Opening,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Ends the node: listeners, links, writer, in that order.
+    ///
+    /// # Errors
+    /// What the store says; then its index is rebuilt at the next start.
+    pub async fn stop(mut self) -> Result<(), corridor_store::StoreError> {
+        self.stop.send_replace(true);
+        let patience = std::time::Duration::from_secs(2);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
+        let store = self.desk.store().clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        closed.unwrap_or_else(|error| Err(corridor_store::StoreError::Stopped(error.to_string())))
+    }
+}
+
+/// Starts the node in `data` on these listeners. `progress` hears of a long opening.
+///
+/// # Errors
+/// [`InitError`] for what is wrong with keys, configuration or store.
+pub async fn start(
+    data: &Path,
+    listeners: Listeners,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<Running, InitError> {
+    let config = Config::read(data)?;
+    let folder = KeyFolder::of(data);
+    let keys = folder.read()?;
+    let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);
+    let (store, opening) = open(data, &folder, keys, progress)?;
+    let me = store.read(|view| view.me);
+    let append = |wish| store.append_blocking(Item::Wish(wish), edge::now());
+    let number = edge::random().map_err(|e| crate::operate::files::FileError::io(data, e))?;
+    append(Wish::Start { number: StartNumber::new(number) })?;
+    renew_card(data, &config, &store)?;
+    let (sender, changed) = watch::channel(0);
+    store.on_change(move |revision| {
+        sender.send_replace(revision);
+    });
+    let desk = Desk::new(store.clone(), changed.clone());
+    let exchange = Exchange::new(store, peer_tls, changed);
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(dial::dial_all(Arc::clone(&exchange), stopped.clone()));
+    tasks.spawn(serve_peers(Arc::clone(&exchange), listeners.peers, stopped.clone()));
+    let access = Arc::new(Access::of(data));
+    let incoming = listen::incoming(
+        listeners.api,
+        api_tls,
+        API_CONNECTIONS_MAX,
+        stopped.clone(),
+        |_| Some(()),
+    );
+    let api = api::Api { desk: desk.clone(), statuses: Arc::clone(&exchange.statuses), access };
+    tasks.spawn(async move {
+        let server = Server::builder()
+            .max_concurrent_streams(API_STREAMS_MAX)
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER));
+        let serving = api::serve(server, api, incoming, stopped);
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "api listener ended");
+        }
+    });
+    Ok(Running { me, desk, exchange, opening, stop, tasks })
+}
+
+/// Opens the store. If a rotation was cut short after its key event, its new key takes over here.
+fn open(
+    data: &Path,
+    folder: &KeyFolder,
+    keys: Keys,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(Store, Opening), InitError> {
+    let present = keys.signing.public_bytes();
+    let signer = Arc::new(Signer::new(keys.signing));
+    let (store, opening) = corridor_store::open(data, signer, progress)?;
+    let current = store.read(|view| {
+        let charter = view.charter(&view.me)?;
+        Some(charter.key("charter", charter.current_seq()).ok()?.to_bytes())
+    });
+    if current == Some(present) {
+        return Ok((store, opening));
+    }
+    store.close()?;
+    drop(store);
+    let next = folder.next_signing()?;
+    if current != Some(next.public_bytes()) {
+        let path = data.join("keys").join("signing.key");
+        let what = "the signing key that this node's charter names";
+        return Err(crate::operate::files::FileError::Content { path, what }.into());
+    }
+    folder.adopt_signing()?;
+    Ok(corridor_store::open(data, Arc::new(Signer::new(next)), progress)?)
+}
+
+/// A new card if the configuration says something else than the present one.
+fn renew_card(data: &Path, config: &Config, store: &Store) -> Result<(), InitError> {
+    let Some(known) = store.read(|view| view.known.get(&view.me).cloned()) else { return Ok(()) };
+    let old = known.card.as_ref().map(|card| card.card().clone());
+    let serial = old.as_ref().map_or(0, |card| card.serial);
+    let fresh = sign_card(data, &known.charter, config, &store.key(), serial, edge::now())?;
+    let said = corridor_proto::card::Card::decode(&fresh.bytes)?;
+    let same = old.is_some_and(|old| corridor_proto::card::Card { serial: said.serial, ..old } == said);
+    if !same {
+        store.append_blocking(Item::Wish(Wish::RenewCard { card: fresh }), edge::now())?;
+    }
+    Ok(())
+}
+
+async fn serve_peers(
+    exchange: Arc<Exchange>,
+    listener: TcpListener,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let acceptor = exchange.acceptor();
+    let incoming = listen::incoming(
+        listener,
+        acceptor,
+        PEER_CONNECTIONS_MAX,
+        stopped.clone(),
+        |stream| {
+            let certificates = stream.get_ref().1.peer_certificates()?;
+            PeerCert::read(certificates.first()?).map(PeerConnection::new)
+        },
+    );
+    let service = ExchangeServiceServer::new(PeerCalls::new(exchange))
+        .max_decoding_message_size(PEER_MESSAGE_BYTES)
+        .max_encoding_message_size(PEER_MESSAGE_BYTES);
+    let server = Server::builder()
+        .max_concurrent_streams(PEER_STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER))
+        .http2_max_local_error_reset_streams(Some(1024))
+        .add_service(service);
+    let until = async move {
+        // The sender is gone only when the node is: then it is time as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = server.serve_with_incoming_shutdown(incoming, until).await {
+        tracing::error!(%error, "peer listener ended");
+    }
+}
