@@ -8,7 +8,9 @@ use corridor_proto::UnixMillis;
 pub fn now() -> UnixMillis {
     #[allow(clippy::disallowed_methods)]
     let now = std::time::SystemTime::now();
-    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 

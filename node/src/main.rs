@@ -15,11 +15,14 @@ use tokio::net::TcpListener;
 
 /// One RCP's node of the Corridor federation.
 #[derive(Parser)]
-#[command(version, after_help = "Examples:\n  \
+#[command(
+    version,
+    after_help = "Examples:\n  \
     corridor-node demo\n  \
     corridor-node init --data /var/lib/corridor --recovery-out /media/stick/recovery.key \\\n      \
     --name en='Abu Dhabi Dialogue' --advertise node.example.org:7400\n  \
-    corridor-node serve --data /var/lib/corridor")]
+    corridor-node serve --data /var/lib/corridor"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -105,8 +108,13 @@ enum Command {
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {
-    let (tag, name) = text.split_once('=').ok_or("write it as tag=name, such as en='Bali Process'")?;
-    Ok(Name { tag: tag.to_owned(), name: name.to_owned() })
+    let (tag, name) = text
+        .split_once('=')
+        .ok_or("write it as tag=name, such as en='Bali Process'")?;
+    Ok(Name {
+        tag: tag.to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 fn parse_scope(text: &str) -> Result<Scope, String> {
@@ -120,10 +128,17 @@ fn parse_scope(text: &str) -> Result<Scope, String> {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = if matches!(cli.command, Command::Demo { .. }) { "error" } else { "info" };
+    let level = if matches!(cli.command, Command::Demo { .. }) {
+        "error"
+    } else {
+        "info"
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("CORRIDOR_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match run(cli.command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -137,12 +152,28 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Demo { rcps, once, json } => {
-            let options = demo::Options { rcps: rcps.into_iter().collect(), once, json };
+            let options = demo::Options {
+                rcps: rcps.into_iter().collect(),
+                once,
+                json,
+            };
             let summary = demo::play(&options, ctrl_c()).await?;
             Ok(summary.converged)
         }
-        Command::Init { data, recovery_out, names, advertise, peer_listen, api_listen } => {
-            let config = Config { peer_listen, api_listen, advertise, names };
+        Command::Init {
+            data,
+            recovery_out,
+            names,
+            advertise,
+            peer_listen,
+            api_listen,
+        } => {
+            let config = Config {
+                peer_listen,
+                api_listen,
+                advertise,
+                names,
+            };
             let made = init::init(&data, &recovery_out, &config)?;
             println!("Made the node {}.", made.rcp);
             println!("The recovery key is in {}.", made.recovery.display());
@@ -153,7 +184,12 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Serve { data } => serve(data).await,
         Command::VerifyStore { data } => verify_store(data).await,
-        Command::RotateKey { data, recovery, recovery_out, compromised_since } => {
+        Command::RotateKey {
+            data,
+            recovery,
+            recovery_out,
+            compromised_since,
+        } => {
             let rotated = tokio::task::spawn_blocking(move || {
                 rotate::rotate(&data, &recovery, &recovery_out, compromised_since)
             });
@@ -162,7 +198,12 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             println!("Keep the new recovery key as you kept the old one, and destroy the old one.");
             Ok(true)
         }
-        Command::Token { data, scope, label, days } => {
+        Command::Token {
+            data,
+            scope,
+            label,
+            days,
+        } => {
             let expires = corridor_node::edge::now().plus(days.saturating_mul(86_400_000));
             println!("{}", Access::of(&data).create(scope, &label, expires)?);
             Ok(true)
@@ -194,10 +235,16 @@ async fn serve(data: PathBuf) -> anyhow::Result<bool> {
         tracing::warn!(why, "the index was rebuilt from the journal");
     }
     if let Some(cut) = &node.opening.cut {
-        tracing::warn!(bytes = cut.bytes, "a torn write was cut off; it was never acknowledged");
+        tracing::warn!(
+            bytes = cut.bytes,
+            "a torn write was cut off; it was never acknowledged"
+        );
     }
     for damage in &node.opening.damage {
-        tracing::error!(damage, "the journal is damaged; run corridor-node verify-store");
+        tracing::error!(
+            damage,
+            "the journal is damaged; run corridor-node verify-store"
+        );
     }
     tracing::info!(rcp = %node.me, peers = %config.peer_listen, api = %config.api_listen, "serving");
     ctrl_c().await;

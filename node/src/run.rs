@@ -85,7 +85,9 @@ pub async fn start(
     let me = store.read(|view| view.me);
     let append = |wish| store.append_blocking(Item::Wish(wish), edge::now());
     let number = edge::random().map_err(|e| crate::operate::files::FileError::io(data, e))?;
-    append(Wish::Start { number: StartNumber::new(number) })?;
+    append(Wish::Start {
+        number: StartNumber::new(number),
+    })?;
     renew_card(data, &config, &store)?;
     let (sender, changed) = watch::channel(0);
     store.on_change(move |revision| {
@@ -96,7 +98,11 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     tasks.spawn(dial::dial_all(Arc::clone(&exchange), stopped.clone()));
-    tasks.spawn(serve_peers(Arc::clone(&exchange), listeners.peers, stopped.clone()));
+    tasks.spawn(serve_peers(
+        Arc::clone(&exchange),
+        listeners.peers,
+        stopped.clone(),
+    ));
     let access = Arc::new(Access::of(data));
     let incoming = listen::incoming(
         listeners.api,
@@ -105,7 +111,11 @@ pub async fn start(
         stopped.clone(),
         |_| Some(()),
     );
-    let api = api::Api { desk: desk.clone(), statuses: Arc::clone(&exchange.statuses), access };
+    let api = api::Api {
+        desk: desk.clone(),
+        statuses: Arc::clone(&exchange.statuses),
+        access,
+    };
     tasks.spawn(async move {
         let server = Server::builder()
             .max_concurrent_streams(API_STREAMS_MAX)
@@ -116,7 +126,14 @@ pub async fn start(
             tracing::error!(%error, "api listener ended");
         }
     });
-    Ok(Running { me, desk, exchange, opening, stop, tasks })
+    Ok(Running {
+        me,
+        desk,
+        exchange,
+        opening,
+        stop,
+        tasks,
+    })
 }
 
 /// Opens the store. If a rotation was cut short after its key event, its new key takes over here.
@@ -131,7 +148,12 @@ fn open(
     let (store, opening) = corridor_store::open(data, signer, progress)?;
     let current = store.read(|view| {
         let charter = view.charter(&view.me)?;
-        Some(charter.key("charter", charter.current_seq()).ok()?.to_bytes())
+        Some(
+            charter
+                .key("charter", charter.current_seq())
+                .ok()?
+                .to_bytes(),
+        )
     });
     if current == Some(present) {
         return Ok((store, opening));
@@ -145,17 +167,35 @@ fn open(
         return Err(crate::operate::files::FileError::Content { path, what }.into());
     }
     folder.adopt_signing()?;
-    Ok(corridor_store::open(data, Arc::new(Signer::new(next)), progress)?)
+    Ok(corridor_store::open(
+        data,
+        Arc::new(Signer::new(next)),
+        progress,
+    )?)
 }
 
 /// A new card if the configuration says something else than the present one.
 fn renew_card(data: &Path, config: &Config, store: &Store) -> Result<(), InitError> {
-    let Some(known) = store.read(|view| view.known.get(&view.me).cloned()) else { return Ok(()) };
+    let Some(known) = store.read(|view| view.known.get(&view.me).cloned()) else {
+        return Ok(());
+    };
     let old = known.card.as_ref().map(|card| card.card().clone());
     let serial = old.as_ref().map_or(0, |card| card.serial);
-    let fresh = sign_card(data, &known.charter, config, &store.key(), serial, edge::now())?;
+    let fresh = sign_card(
+        data,
+        &known.charter,
+        config,
+        &store.key(),
+        serial,
+        edge::now(),
+    )?;
     let said = corridor_proto::card::Card::decode(&fresh.bytes)?;
-    let same = old.is_some_and(|old| corridor_proto::card::Card { serial: said.serial, ..old } == said);
+    let same = old.is_some_and(|old| {
+        corridor_proto::card::Card {
+            serial: said.serial,
+            ..old
+        } == said
+    });
     if !same {
         store.append_blocking(Item::Wish(Wish::RenewCard { card: fresh }), edge::now())?;
     }

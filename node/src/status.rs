@@ -29,7 +29,13 @@ pub struct Statuses(Mutex<HashMap<RcpId, Status>>);
 
 impl Statuses {
     fn with<T>(&self, peer: RcpId, change: impl FnOnce(&mut Status) -> T) -> T {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(peer).or_default())
+        change(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(peer)
+                .or_default(),
+        )
     }
 
     /// The status of a peer.
@@ -39,7 +45,10 @@ impl Statuses {
 
     pub(crate) fn connected(&self, peer: RcpId, now: UnixMillis) {
         self.with(peer, |status| {
-            *status = Status { connected_since: Some(now), ..Status::default() };
+            *status = Status {
+                connected_since: Some(now),
+                ..Status::default()
+            };
         });
     }
 
@@ -88,7 +97,10 @@ impl Status {
 
     fn link_sentence(&self, behind_by: u64) -> String {
         if self.connected_since.is_none() {
-            let why = self.trouble.as_deref().unwrap_or("no connection has been made yet");
+            let why = self
+                .trouble
+                .as_deref()
+                .unwrap_or("no connection has been made yet");
             return format!("Not connected, because {why}; it is tried again by itself.");
         }
         if let Some(refused) = self.refused {

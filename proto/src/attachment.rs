@@ -55,7 +55,7 @@ pub fn verify_chunk(
     let expect = match index {
         0 => 32,
         index => bytes
-            .saturating_sub((index - 1) * chunk_bytes)
+            .saturating_sub((index - 1).saturating_mul(chunk_bytes))
             .min(chunk_bytes),
     };
     if u64::try_from(chunk.len()) != Ok(expect) {

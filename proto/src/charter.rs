@@ -145,6 +145,7 @@ pub struct Charter {
     compromised: Vec<bool>,
     used: BTreeSet<[u8; 32]>,
     commitments: BTreeSet<Hash>,
+    signing_commitments: BTreeSet<Hash>,
     tip: Hash,
 }
 
@@ -168,6 +169,7 @@ impl Charter {
             compromised: Vec::with_capacity(events.len()),
             used: BTreeSet::new(),
             commitments: BTreeSet::new(),
+            signing_commitments: BTreeSet::new(),
             tip: Hash::ZERO,
         };
         for event in events {
@@ -202,6 +204,7 @@ impl Charter {
         if self.used.contains(&event.signing_key)
             || self.commitments.contains(&commitment)
             || event.next_recovery == commitment
+            || self.signing_commitments.contains(&event.next_recovery)
             || self.commitments.contains(&event.next_recovery)
         {
             return refuse(Reason::KeyReuse);
@@ -238,6 +241,8 @@ impl Charter {
         self.tip = domain::hash(Domain::KeyEventHash, &[&signed.bytes]);
         self.used.insert(event.signing_key);
         self.commitments.insert(event.next_recovery);
+        self.signing_commitments
+            .insert(recovery_commitment(&event.signing_key));
         self.keys.push(key);
         self.compromised.push(false);
         for seq in event.compromised_since..event.seq {

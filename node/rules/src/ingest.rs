@@ -6,6 +6,7 @@
 
 use corridor_proto::charter::{Charter, Relation};
 use corridor_proto::checkpoint::{Held, SignedCheckpoint, VerifiedCheckpoint};
+use corridor_proto::limits::NOTE_BYTES_MAX;
 use corridor_proto::line::{Act, ReadLine, ReaderList, note_hash, readers_hash};
 use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::record::{SignedRecord, VerifiedRecord};
@@ -202,7 +203,7 @@ fn lines(
     if known.is_none() && opened >= LOGS_PER_RCP_MAX {
         return Err(Refusal::new("log", Reason::TooLong));
     }
-    let head = target(known, message, charter, &id)?;
+    let head = target(model, known, message, charter, &id)?;
     let frontier = known
         .and_then(|log| log.tree.frontier_at(log.size()))
         .unwrap_or_else(Frontier::new);
@@ -276,15 +277,14 @@ fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Ref
 
 /// The head that a package is proved to. One that is not yet reached is never replaced.
 fn target(
+    model: &Model,
     known: Option<&Log>,
     message: &v1::Package,
     charter: &Charter,
     id: &LogId,
 ) -> Result<VerifiedCheckpoint, Refusal> {
     let refuse = |reason| Refusal::new("checkpoint", reason);
-    let pending = known
-        .filter(|log| log.is_behind())
-        .and_then(|log| log.head.as_ref());
+    let pending = known.and_then(|log| log.pending(model));
     let note = match pending {
         Some(head) if message.checkpoint.is_empty() => head.note.as_bytes(),
         _ => message.checkpoint.as_slice(),
@@ -368,6 +368,9 @@ fn named_bodies(
     for message in bodies {
         let (salt, bytes) = wire::salted(message)?;
         let as_note = note_hash(&salt, bytes);
+        if bytes.len() > NOTE_BYTES_MAX && notes.contains(&as_note) {
+            return Err(Refusal::new("note", Reason::TooLong));
+        }
         if readers_hash(&salt, bytes) == list && ReaderList::decode(bytes).is_ok() {
             facts.push(Fact::List {
                 log: *id,

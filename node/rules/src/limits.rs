@@ -22,3 +22,5 @@ pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 pub const INVITATIONS_MAX: usize = 256;
 /// Former start numbers of this folder that are kept: a start an hour for ten years.
 pub const STARTS_MAX: usize = 100_000;
+/// Carry frames that may overtake the hello: credits, pulls and wants of one step.
+pub const EARLY_FRAMES_MAX: usize = 256;

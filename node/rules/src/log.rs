@@ -130,6 +130,17 @@ impl Log {
             .map_or(0, |head| head.checkpoint.size.saturating_sub(self.size()))
     }
 
+    /// The head that the lines were proved to and have not yet reached. Once its key is retired it
+    /// counts no longer.
+    pub fn pending(&self, model: &crate::model::Model) -> Option<&Head> {
+        let current = model
+            .charter(&self.owner)
+            .map(|charter| charter.current_seq());
+        self.head
+            .as_ref()
+            .filter(|head| head.checkpoint.size > self.size() && Some(head.key_seq) == current)
+    }
+
     /// What a line decides for the log itself.
     pub(crate) fn note_line(&mut self, index: u64, line: &ReadLine) {
         match line {

@@ -17,7 +17,10 @@ fn message(view: &View<'_>, log: &Log) -> v1::Circle {
     let reader = |rcp: &corridor_proto::RcpId, until: UnixMillis| v1::CircleReader {
         rcp: names::rcp(rcp),
         until_ms: until.0,
-        held_size: view.held.get(&(log.id, *rcp)).map_or(0, |held| held.checkpoint.size),
+        held_size: view
+            .held
+            .get(&(log.id, *rcp))
+            .map_or(0, |held| held.checkpoint.size),
     };
     let mut listed: Vec<_> = readers.map(|(rcp, until)| reader(rcp, *until)).collect();
     let mut peer = String::new();
@@ -33,7 +36,11 @@ fn message(view: &View<'_>, log: &Log) -> v1::Circle {
     };
     v1::Circle {
         name: names::circle(&log.owner, &log.id),
-        display_name: if log.sort == Sort::Public { "public".to_owned() } else { log.name.clone() },
+        display_name: if log.sort == Sort::Public {
+            "public".to_owned()
+        } else {
+            log.name.clone()
+        },
         sort: sort.into(),
         readers: listed,
         size: log.size(),
@@ -57,7 +64,9 @@ impl Api {
     }
 
     fn find(&self, name: &str) -> Result<LogId, Status> {
-        self.desk.store().read(|view| names::find_circle(view, name))
+        self.desk
+            .store()
+            .read(|view| names::find_circle(view, name))
     }
 }
 
@@ -86,7 +95,11 @@ impl CircleService for Api {
             v1::CircleSort::Closed => false,
             _ => return Err(status::bad_field("sort", "has to be open or closed")),
         };
-        let wish = Wish::OpenCircle { name: request.display_name, open, relay: request.relay };
+        let wish = Wish::OpenCircle {
+            name: request.display_name,
+            open,
+            relay: request.relay,
+        };
         let done = self.desk.wish(wish).await.map_err(status::desk)?;
         let id = done.facts.iter().find_map(|fact| match fact {
             Fact::Circle { owner, seed, .. } => Some(LogId::derive(owner, seed)),
@@ -105,13 +118,21 @@ impl CircleService for Api {
         let id = self.find(&request.circle)?;
         let mut add = BTreeMap::new();
         for reader in &request.readers {
-            add.insert(names::parse_rcp("readers.rcp", &reader.rcp)?, UnixMillis(reader.until_ms));
+            add.insert(
+                names::parse_rcp("readers.rcp", &reader.rcp)?,
+                UnixMillis(reader.until_ms),
+            );
         }
         if add.is_empty() {
             return Err(status::bad_field("readers", "names nobody"));
         }
-        self.desk.add_readers(id, &add).await.map_err(status::desk)?;
-        Ok(Response::new(v1::AddReadersResponse { circle: Some(self.circle(&id)?) }))
+        self.desk
+            .add_readers(id, &add)
+            .await
+            .map_err(status::desk)?;
+        Ok(Response::new(v1::AddReadersResponse {
+            circle: Some(self.circle(&id)?),
+        }))
     }
 
     async fn remove_readers(
@@ -121,13 +142,21 @@ impl CircleService for Api {
         self.secretariat(request.metadata())?;
         let request = request.into_inner();
         let id = self.find(&request.circle)?;
-        let remove: Result<Vec<_>, Status> =
-            request.rcps.iter().map(|rcp| names::parse_rcp("rcps", rcp)).collect();
+        let remove: Result<Vec<_>, Status> = request
+            .rcps
+            .iter()
+            .map(|rcp| names::parse_rcp("rcps", rcp))
+            .collect();
         let remove = remove?;
         if remove.is_empty() {
             return Err(status::bad_field("rcps", "names nobody"));
         }
-        self.desk.remove_readers(id, &remove).await.map_err(status::desk)?;
-        Ok(Response::new(v1::RemoveReadersResponse { circle: Some(self.circle(&id)?) }))
+        self.desk
+            .remove_readers(id, &remove)
+            .await
+            .map_err(status::desk)?;
+        Ok(Response::new(v1::RemoveReadersResponse {
+            circle: Some(self.circle(&id)?),
+        }))
     }
 }

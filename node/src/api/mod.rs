@@ -18,10 +18,10 @@ use corridor_rules::Reader;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_stream::Stream;
+use tonic::Status;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
-use tonic::Status;
 
 use crate::desk::Desk;
 use crate::edge;

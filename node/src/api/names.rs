@@ -39,7 +39,10 @@ pub fn parse_rcp(field: &str, name: &str) -> Result<RcpId, Status> {
 pub fn parse_record(field: &str, name: &str) -> Result<RecordKey, Status> {
     let read = || {
         let (rcp, record) = name.strip_prefix("rcps/")?.split_once("/records/")?;
-        Some(RecordKey { rcp: rcp.parse().ok()?, record: record.parse().ok()? })
+        Some(RecordKey {
+            rcp: rcp.parse().ok()?,
+            record: record.parse().ok()?,
+        })
     };
     read().ok_or_else(|| status::bad_field(field, "is not of the form rcps/{rcp}/records/{record}"))
 }

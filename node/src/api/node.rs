@@ -17,9 +17,16 @@ impl NodeService for Api {
         Ok(Response::new(self.desk.store().read(|view| {
             let known = view.known.get(&view.me);
             let card = known.and_then(|known| known.card.clone());
-            let named = card.as_ref().map(|card| card.card().names.clone()).unwrap_or_default();
+            let named = card
+                .as_ref()
+                .map(|card| card.card().names.clone())
+                .unwrap_or_default();
             let identity = known.zip(card).map(|(known, card)| {
-                Identity { charter: known.charter.clone(), card }.message()
+                Identity {
+                    charter: known.charter.clone(),
+                    card,
+                }
+                .message()
             });
             v1::GetNodeResponse {
                 name: names::rcp(&view.me),

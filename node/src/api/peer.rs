@@ -34,7 +34,9 @@ impl Api {
             sentence: found.sentence(peer.state, behind),
             connected,
             up_to_date: connected && found.is_quiet && behind == 0,
-            addresses: card.map(|card| card.card().addresses.clone()).unwrap_or_default(),
+            addresses: card
+                .map(|card| card.card().addresses.clone())
+                .unwrap_or_default(),
             records_held: held,
         })
     }
@@ -46,11 +48,7 @@ impl Api {
         })
     }
 
-    async fn peer_wish(
-        &self,
-        rcp: RcpId,
-        wish: Wish,
-    ) -> Result<v1::Peer, Status> {
+    async fn peer_wish(&self, rcp: RcpId, wish: Wish) -> Result<v1::Peer, Status> {
         self.desk.wish(wish).await.map_err(status::desk)?;
         self.one_peer(&rcp)
     }
@@ -92,7 +90,11 @@ impl PeerService for Api {
             "corridor-invitation:#{}",
             data_encoding::BASE64URL_NOPAD.encode(&invitation)
         );
-        Ok(Response::new(v1::CreateInvitationResponse { invitation, link, expires_ms: expires.0 }))
+        Ok(Response::new(v1::CreateInvitationResponse {
+            invitation,
+            link,
+            expires_ms: expires.0,
+        }))
     }
 
     async fn accept_invitation(
@@ -142,8 +144,13 @@ impl PeerService for Api {
         let request = request.into_inner();
         let rcp = names::parse_rcp("name", &request.name)?;
         self.one_peer(&rcp)?;
-        self.desk.confirm(rcp, &request.confirmation).await.map_err(status::desk)?;
-        Ok(Response::new(v1::ConfirmPeerResponse { peer: Some(self.one_peer(&rcp)?) }))
+        self.desk
+            .confirm(rcp, &request.confirmation)
+            .await
+            .map_err(status::desk)?;
+        Ok(Response::new(v1::ConfirmPeerResponse {
+            peer: Some(self.one_peer(&rcp)?),
+        }))
     }
 
     async fn refuse_peer(
@@ -152,7 +159,10 @@ impl PeerService for Api {
     ) -> Result<Response<v1::RefusePeerResponse>, Status> {
         self.secretariat(request.metadata())?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
-        self.desk.wish(Wish::Refuse { rcp }).await.map_err(status::desk)?;
+        self.desk
+            .wish(Wish::Refuse { rcp })
+            .await
+            .map_err(status::desk)?;
         Ok(Response::new(v1::RefusePeerResponse {}))
     }
 

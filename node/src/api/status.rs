@@ -38,7 +38,10 @@ pub fn not_found(what: &str, name: &str) -> Status {
 
 /// One bad field.
 pub fn bad_field(field: &str, what: &str) -> Status {
-    bad_fields(vec![FieldViolation::new(field, what)], format!("{field} {what}"))
+    bad_fields(
+        vec![FieldViolation::new(field, what)],
+        format!("{field} {what}"),
+    )
 }
 
 fn bad_fields(violations: Vec<FieldViolation>, message: String) -> Status {
@@ -62,10 +65,14 @@ pub fn desk(error: DeskError) -> Status {
         DeskError::NotTheSame => {
             with_reason(Code::InvalidArgument, "NOT_THE_SAME", error.to_string())
         }
-        DeskError::NoRandomness(_) => with_reason(Code::Internal, "NO_RANDOMNESS", error.to_string()),
-        DeskError::Invitation(refusal) => {
-            with_reason(Code::InvalidArgument, refusal.reason.code(), refusal.to_string())
+        DeskError::NoRandomness(_) => {
+            with_reason(Code::Internal, "NO_RANDOMNESS", error.to_string())
         }
+        DeskError::Invitation(refusal) => with_reason(
+            Code::InvalidArgument,
+            refusal.reason.code(),
+            refusal.to_string(),
+        ),
     }
 }
 

@@ -35,8 +35,11 @@ impl Findings {
 /// [`DemoError::Store`] if an index cannot be read.
 pub fn check(stage: &Stage, script: &Script) -> Result<Findings, DemoError> {
     let due = script.due();
-    let names: BTreeMap<RecordId, &String> =
-        stage.records.iter().map(|(name, record)| (*record, name)).collect();
+    let names: BTreeMap<RecordId, &String> = stage
+        .records
+        .iter()
+        .map(|(name, record)| (*record, name))
+        .collect();
     let mut found = Findings::default();
     let mut withdrawn_texts = 0;
     for (reader, actor) in &stage.actors {
@@ -46,7 +49,10 @@ pub fn check(stage: &Stage, script: &Script) -> Result<Findings, DemoError> {
                 let (key, row) = entry?;
                 let text = row.versions.iter().any(|version| !version.erased);
                 let current = row.current(|_| true).map_or(0, |stand| stand.version);
-                let newest = row.versions.iter().any(|v| !v.erased && v.version == current);
+                let newest = row
+                    .versions
+                    .iter()
+                    .any(|v| !v.erased && v.version == current);
                 if text {
                     held.push((key, newest));
                 }
@@ -54,7 +60,9 @@ pub fn check(stage: &Stage, script: &Script) -> Result<Findings, DemoError> {
             Ok::<_, corridor_store::StoreError>(held)
         })?;
         for (key, newest) in held {
-            let Some(name) = names.get(&key.record) else { continue };
+            let Some(name) = names.get(&key.record) else {
+                continue;
+            };
             withdrawn_texts += usize::from(name.as_str() == WITHDRAWN);
             if key.rcp == actor.rcp {
                 continue;
@@ -83,9 +91,16 @@ fn holds(stage: &Stage, script: &Script, place: &(String, String), publications:
     let find = || {
         let (reader, name) = place;
         let owner = stage.actors.get(&script.records.get(name)?.rcp)?;
-        let key = RecordKey { rcp: owner.rcp, record: *stage.records.get(name)? };
+        let key = RecordKey {
+            rcp: owner.rcp,
+            record: *stage.records.get(name)?,
+        };
         let row = |actor: &super::stage::Actor| {
-            actor.node.desk.store().read(|view| corridor_rules::Rows::row(view, &key))
+            actor
+                .node
+                .desk
+                .store()
+                .read(|view| corridor_rules::Rows::row(view, &key))
         };
         let (ours, theirs) = (row(owner)?, row(stage.actors.get(reader)?)?);
         let newest = ours.versions.last()?;

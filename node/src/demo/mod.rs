@@ -102,14 +102,20 @@ pub async fn play(
     }
     stage.end().await?;
     let removed = std::fs::remove_dir_all(&folder);
-    removed.map_err(|source| DemoError::Io { what: folder.display().to_string(), source })?;
+    removed.map_err(|source| DemoError::Io {
+        what: folder.display().to_string(),
+        source,
+    })?;
     Ok(summary)
 }
 
 fn scratch() -> Result<PathBuf, DemoError> {
     let name = format!("corridor-demo-{}", std::process::id());
     let folder = std::env::temp_dir().join(name);
-    let io = |source| DemoError::Io { what: folder.display().to_string(), source };
+    let io = |source| DemoError::Io {
+        what: folder.display().to_string(),
+        source,
+    };
     std::fs::create_dir(&folder).map_err(io)?;
     Ok(folder)
 }

@@ -9,9 +9,7 @@ use corridor_rules::Rows;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
 
-use super::script::{
-    DRAFTED, JOURNEY, NARROWED, PRIVATE, REVISED, Script, WIDENED, WITHDRAWN,
-};
+use super::script::{DRAFTED, JOURNEY, NARROWED, PRIVATE, REVISED, Script, WIDENED, WITHDRAWN};
 use super::stage::{Actor, Stage};
 use super::{DemoError, Summary};
 use crate::desk;
@@ -35,7 +33,9 @@ pub fn json(summary: &Summary) {
 /// [`DemoError::Store`] if a store cannot be read.
 pub fn print(stage: &Stage, script: &Script, summary: &Summary) -> Result<(), DemoError> {
     println!();
-    println!("The records were written from public sources; the processes named did not publish them.");
+    println!(
+        "The records were written from public sources; the processes named did not publish them."
+    );
     holdings(stage)?;
     reasons(stage, script);
     if let Some(lines) = journey(stage, script) {
@@ -71,7 +71,9 @@ fn holdings(stage: &Stage) -> Result<(), DemoError> {
                 let held = |stand: &corridor_rules::row::Stand| {
                     row.lives(stand) && row.body(&stand.version_hash).is_some()
                 };
-                let Some(stand) = row.stands.iter().find(|stand| held(stand)) else { continue };
+                let Some(stand) = row.stands.iter().find(|stand| held(stand)) else {
+                    continue;
+                };
                 let column = match view.logs.get(&stand.log) {
                     _ if key.rcp == view.me => "own",
                     Some(log) if log.sort == corridor_rules::Sort::Public => "public",
@@ -85,7 +87,11 @@ fn holdings(stage: &Stage) -> Result<(), DemoError> {
             Ok::<_, corridor_store::StoreError>(count)
         })?;
         let of = |column: &str| row.get(column).copied().unwrap_or(0);
-        let received: usize = row.iter().filter(|(c, _)| *c != "own").map(|(_, n)| n).sum();
+        let received: usize = row
+            .iter()
+            .filter(|(c, _)| *c != "own")
+            .map(|(_, n)| n)
+            .sum();
         println!(
             "  {:<22} {:>4} {:>8} {:>7} {:>11} {:>10} {:>9} {:>8}",
             actor.acronym,
@@ -103,7 +109,9 @@ fn holdings(stage: &Stage) -> Result<(), DemoError> {
 
 /// Why some may read a record and others may not, as the owner's node explains it.
 fn reasons(stage: &Stage, script: &Script) {
-    println!("\nWhy: the owner's own explanation, for one partner that may read it and one that may not\n");
+    println!(
+        "\nWhy: the owner's own explanation, for one partner that may read it and one that may not\n"
+    );
     for (id, what) in [
         (DRAFTED, "in a drafting circle"),
         (PRIVATE.0, "for one partner"),
@@ -112,7 +120,9 @@ fn reasons(stage: &Stage, script: &Script) {
         (NARROWED, "shared narrower"),
         (WITHDRAWN, "withdrawn"),
     ] {
-        let Some((owner, key)) = owner(stage, script, id) else { continue };
+        let Some((owner, key)) = owner(stage, script, id) else {
+            continue;
+        };
         println!("  {id} ({}, {what})", owner.acronym);
         let mut told = [false; 2];
         for other in stage.actors.values().filter(|other| other.rcp != owner.rcp) {
@@ -133,12 +143,22 @@ fn reasons(stage: &Stage, script: &Script) {
 fn owner<'a>(stage: &'a Stage, script: &Script, id: &str) -> Option<(&'a Actor, RecordKey)> {
     let owner = stage.actors.get(&script.records.get(id)?.rcp)?;
     let record: RecordId = *stage.records.get(id)?;
-    Some((owner, RecordKey { rcp: owner.rcp, record }))
+    Some((
+        owner,
+        RecordKey {
+            rcp: owner.rcp,
+            record,
+        },
+    ))
 }
 
 /// The journey of the revised record to one reader, with its proof as the reader holds it.
 fn journey(stage: &Stage, script: &Script) -> Option<Vec<String>> {
-    let id = if stage.records.contains_key(REVISED) { REVISED } else { stage.records.keys().next()? };
+    let id = if stage.records.contains_key(REVISED) {
+        REVISED
+    } else {
+        stage.records.keys().next()?
+    };
     let (author, key) = owner(stage, script, id)?;
     let reader = stage
         .actors
@@ -150,23 +170,49 @@ fn journey(stage: &Stage, script: &Script) -> Option<Vec<String>> {
         let stand = row.current(|_| true)?;
         let log = view.logs.get(&stand.log)?;
         let head = log.held_head.as_ref()?;
-        let line = view.lines(&log.id, stand.index, stand.index + 1).into_iter().next()?;
+        let line = view
+            .lines(&log.id, stand.index, stand.index + 1)
+            .into_iter()
+            .next()?;
         let size = head.checkpoint.size;
         let path = log.tree.inclusion(stand.index, size)?;
         let body = view.record(row.body(&stand.version_hash)?.place)?;
         let charter = view.charter(&key.rcp)?;
         let short = |text: String| text.chars().take(16).collect::<String>();
         Some(vec![
-            format!("{id}, version {}, from {} to {}", stand.version, author.acronym, reader.acronym),
-            format!("author      {} (charter: {} key event)", key.rcp, charter.events().len()),
+            format!(
+                "{id}, version {}, from {} to {}",
+                stand.version, author.acronym, reader.acronym
+            ),
+            format!(
+                "author      {} (charter: {} key event)",
+                key.rcp,
+                charter.events().len()
+            ),
             format!("record      {}", key.record),
-            format!("signed      {} bytes of header, body of {} bytes behind its salted hash", body.header.bytes.len(), body.body.len()),
+            format!(
+                "signed      {} bytes of header, body of {} bytes behind its salted hash",
+                body.header.bytes.len(),
+                body.body.len()
+            ),
             format!("version     {}…", short(stand.version_hash.to_string())),
-            format!("line        {} of log {}…, leaf {}…", stand.index, short(log.id.to_string()), short(leaf_hash(&line).to_string())),
-            format!("in the tree {} hashes up to the root at size {size}", path.len()),
+            format!(
+                "line        {} of log {}…, leaf {}…",
+                stand.index,
+                short(log.id.to_string()),
+                short(leaf_hash(&line).to_string())
+            ),
+            format!(
+                "in the tree {} hashes up to the root at size {size}",
+                path.len()
+            ),
             format!("root        {}…", short(head.checkpoint.root.to_string())),
-            format!("checkpoint  signed by key event {} of the author", head.key_seq),
-            "receipt     the reader cosigned that checkpoint: it holds these lines and has carried".to_owned(),
+            format!(
+                "checkpoint  signed by key event {} of the author",
+                head.key_seq
+            ),
+            "receipt     the reader cosigned that checkpoint: it holds these lines and has carried"
+                .to_owned(),
             "            out every withdrawal in them".to_owned(),
         ])
     })

@@ -70,8 +70,10 @@ impl Script {
     /// # Errors
     /// [`DemoError::Data`], [`DemoError::NoRecords`].
     pub fn new(only: &BTreeSet<String>) -> Result<Self, DemoError> {
-        let mut records: BTreeMap<String, DemoRecord> =
-            demonstration_records()?.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut records: BTreeMap<String, DemoRecord> = demonstration_records()?
+            .into_iter()
+            .map(|record| (record.id.clone(), record))
+            .collect();
         let all: BTreeSet<String> = records.values().map(|record| record.rcp.clone()).collect();
         if let Some(unknown) = only.difference(&all).next() {
             let choice = all.iter().cloned().collect::<Vec<_>>().join(", ");
@@ -173,8 +175,11 @@ mod tests {
     fn the_whole_script_plays_sixty_records_of_21_rcps_in_every_kind_of_circle() {
         let script = Script::new(&BTreeSet::new()).expect("script");
         assert_eq!((script.rcps.len(), script.records.len()), (21, 60));
-        let circles: BTreeSet<Circle> =
-            script.records.values().flat_map(|record| script.first_circles(record)).collect();
+        let circles: BTreeSet<Circle> = script
+            .records
+            .values()
+            .flat_map(|record| script.first_circles(record))
+            .collect();
         assert_eq!(circles.len(), 5);
         let due = script.due();
         let holders = |id: &str| due.keys().filter(|(_, record)| record == id).count();
@@ -188,7 +193,12 @@ mod tests {
 
     #[test]
     fn an_rcp_without_records_is_named() {
-        let error = Script::new(&["gfmd".to_owned()].into()).expect_err("refused").to_string();
-        assert!(error.contains("gfmd") && error.contains("almaty"), "{error}");
+        let error = Script::new(&["gfmd".to_owned()].into())
+            .expect_err("refused")
+            .to_string();
+        assert!(
+            error.contains("gfmd") && error.contains("almaty"),
+            "{error}"
+        );
     }
 }

@@ -23,7 +23,7 @@ use crate::operate::init::{Made, init};
 use crate::run::{Listeners, Running, start};
 
 /// The federation must be quiet within this.
-const PATIENCE_S: u64 = 120;
+const PATIENCE_S: u64 = 30;
 
 /// One node on stage.
 pub struct Actor {
@@ -57,11 +57,17 @@ impl Stage {
     /// [`DemoError`].
     pub async fn build(folder: &Path, script: &Script) -> Result<Self, DemoError> {
         let began = edge::now();
-        say(&format!("Starting {} nodes on loopback, each with its own keys and store.", script.rcps.len()));
+        say(&format!(
+            "Starting {} nodes on loopback, each with its own keys and store.",
+            script.rcps.len()
+        ));
         let mut actors = BTreeMap::new();
         for (id, rcp) in &script.rcps {
             let data = folder.join(id);
-            let listeners = Listeners { peers: bind().await?, api: bind().await? };
+            let listeners = Listeners {
+                peers: bind().await?,
+                api: bind().await?,
+            };
             let local = |listener: &TcpListener| listener.local_addr().map_err(bind_error);
             let addresses = [local(&listeners.peers)?, local(&listeners.api)?];
             let config = Config {
@@ -71,7 +77,10 @@ impl Stage {
                 names: rcp
                     .names
                     .iter()
-                    .map(|name| Name { tag: name.tag.clone(), name: name.text.clone() })
+                    .map(|name| Name {
+                        tag: name.tag.clone(),
+                        name: name.text.clone(),
+                    })
                     .collect(),
             };
             let recovery = folder.join(format!("{id}.recovery.key"));
@@ -79,9 +88,23 @@ impl Stage {
             let node = start(&data, listeners, &mut |_, _| {}).await?;
             let acronym = rcp.acronym.clone();
             let profile = made.profile;
-            actors.insert(id.clone(), Actor { rcp: made.rcp, acronym, node, data, profile, addresses });
+            actors.insert(
+                id.clone(),
+                Actor {
+                    rcp: made.rcp,
+                    acronym,
+                    node,
+                    data,
+                    profile,
+                    addresses,
+                },
+            );
         }
-        Ok(Self { actors, records: BTreeMap::new(), began })
+        Ok(Self {
+            actors,
+            records: BTreeMap::new(),
+            began,
+        })
     }
 
     /// Plays the whole script and says what came of it.
@@ -93,9 +116,13 @@ impl Stage {
         self.pair().await?;
         say("Opening circles and admitting readers.");
         self.open_circles(script).await?;
-        say(&format!("Publishing {} records into their circles.", script.records.len()));
+        say(&format!(
+            "Publishing {} records into their circles.",
+            script.records.len()
+        ));
         self.publish(script).await?;
-        self.until("the first copies arrive", |stage| stage.all_quiet()).await?;
+        self.until("the first copies arrive", |stage| stage.all_quiet())
+            .await?;
         say("Sharing one wider, revising one, sharing one narrower, withdrawing one.");
         self.change(script).await?;
         let waited = self.until("everybody holds what is due", |stage| {
@@ -145,17 +172,27 @@ impl Stage {
         let others = actors.len().saturating_sub(1);
         let state = |actor: &Actor, state| {
             let count = |view: &corridor_store::View<'_>| {
-                view.peers.values().filter(|peer| peer.state == state).count()
+                view.peers
+                    .values()
+                    .filter(|peer| peer.state == state)
+                    .count()
             };
             actor.node.desk.store().read(count)
         };
         self.until("the nodes answer each other", |stage| {
-            stage.actors.values().all(|actor| state(actor, PeerState::Pending) == others)
+            stage
+                .actors
+                .values()
+                .all(|actor| state(actor, PeerState::Pending) == others)
         })
         .await?;
         for actor in &actors {
             for other in actors.iter().filter(|other| other.rcp != actor.rcp) {
-                actor.node.desk.confirm(other.rcp, &other.rcp.to_string()).await?;
+                actor
+                    .node
+                    .desk
+                    .confirm(other.rcp, &other.rcp.to_string())
+                    .await?;
             }
         }
         Ok(())
@@ -170,14 +207,21 @@ impl Stage {
         }
         if let Some(desk) = self.desk(DRAFTING.0) {
             let name = DRAFTING.1.to_owned();
-            desk.wish(Wish::OpenCircle { name, open: true, relay: false }).await?;
+            desk.wish(Wish::OpenCircle {
+                name,
+                open: true,
+                relay: false,
+            })
+            .await?;
             self.admit(script, DRAFTING.0, &Circle::Drafting).await?;
         }
         Ok(())
     }
 
     async fn admit(&self, script: &Script, owner: &str, circle: &Circle) -> Result<(), DemoError> {
-        let Some(desk) = self.desk(owner) else { return Ok(()) };
+        let Some(desk) = self.desk(owner) else {
+            return Ok(());
+        };
         let readers: BTreeMap<RcpId, UnixMillis> = script
             .readers(owner, circle)
             .iter()
@@ -216,8 +260,12 @@ impl Stage {
                 })
                 .map(|circle| self.log(&record.rcp, circle))
                 .collect();
-            let Some(desk) = self.desk(&record.rcp) else { continue };
-            let saved = desk.save_draft(None, record.kind, record.body.clone()).await?;
+            let Some(desk) = self.desk(&record.rcp) else {
+                continue;
+            };
+            let saved = desk
+                .save_draft(None, record.kind, record.body.clone())
+                .await?;
             let circles = circles?;
             if !circles.is_empty() {
                 desk.publish(saved, Some(circles)).await?;
@@ -234,7 +282,8 @@ impl Stage {
 
     async fn change(&self, script: &Script) -> Result<(), DemoError> {
         if let Some((rcp, desk, record)) = self.cast(script, WIDENED) {
-            desk.share(record, vec![self.log(rcp, &Circle::Public)?]).await?;
+            desk.share(record, vec![self.log(rcp, &Circle::Public)?])
+                .await?;
         }
         if let Some((_, desk, record)) = self.cast(script, REVISED) {
             if let Some(original) = script.records.get(REVISED) {
@@ -249,9 +298,13 @@ impl Stage {
         }
         if let Some((_, desk, record)) = self.cast(script, WITHDRAWN) {
             let text = "The arrangement ended; do not build on it.";
-            let texts = vec![v1::LanguageText { tag: "en".into(), text: text.into() }];
+            let texts = vec![v1::LanguageText {
+                tag: "en".into(),
+                text: text.into(),
+            }];
             let note = Some(v1::WithdrawalNote { texts }.encode_to_vec());
-            desk.withdraw(record, None, WithdrawalReason::Expired, note, None).await?;
+            desk.withdraw(record, None, WithdrawalReason::Expired, note, None)
+                .await?;
         }
         Ok(())
     }
@@ -259,22 +312,36 @@ impl Stage {
     /// Whether every node is connected to all others and nothing is left to send or to fetch.
     fn all_quiet(&self) -> bool {
         self.actors.values().all(|actor| {
-            self.actors.values().filter(|other| other.rcp != actor.rcp).all(|other| {
-                let status = actor.node.exchange.statuses.of(&other.rcp);
-                status.connected_since.is_some() && status.is_quiet
-            })
+            self.actors
+                .values()
+                .filter(|other| other.rcp != actor.rcp)
+                .all(|other| {
+                    let status = actor.node.exchange.statuses.of(&other.rcp);
+                    status.connected_since.is_some() && status.is_quiet
+                })
         })
     }
 
-    async fn until(
-        &self,
-        what: &str,
-        is_so: impl Fn(&Self) -> bool,
-    ) -> Result<(), DemoError> {
+    /// What keeps the federation from being quiet, as its nodes say it.
+    fn unquiet(&self, what: &str) -> String {
+        let mut said = vec![format!("waited until {what}")];
+        for (id, actor) in &self.actors {
+            for (other, peer) in self.actors.iter().filter(|(_, peer)| peer.rcp != actor.rcp) {
+                let status = actor.node.exchange.statuses.of(&peer.rcp);
+                if !status.is_quiet {
+                    let sentence = status.sentence(PeerState::Active, 0);
+                    said.push(format!("{id} about {other}: {sentence}"));
+                }
+            }
+        }
+        said.join("\n  ")
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), DemoError> {
         let began = edge::now();
         while !is_so(self) {
             if edge::now().since(began) > PATIENCE_S * 1_000 {
-                return Err(DemoError::NotQuiet(PATIENCE_S, format!("waited until {what}")));
+                return Err(DemoError::NotQuiet(PATIENCE_S, self.unquiet(what)));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -287,5 +354,8 @@ async fn bind() -> Result<TcpListener, DemoError> {
 }
 
 fn bind_error(source: std::io::Error) -> DemoError {
-    DemoError::Io { what: "a port on loopback".to_owned(), source }
+    DemoError::Io {
+        what: "a port on loopback".to_owned(),
+        source,
+    }
 }

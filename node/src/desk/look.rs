@@ -45,7 +45,9 @@ pub fn show(
     let pending = view.peer_state(&key.rcp) == Some(PeerState::Pending);
     let apart = unconfirmed && pending && *reader == Reader::Secretariat;
     let sees = |id: &LogId| {
-        view.logs.get(id).is_some_and(|log| apart || may_read(view, log, reader, now).is_ok())
+        view.logs
+            .get(id)
+            .is_some_and(|log| apart || may_read(view, log, reader, now).is_ok())
     };
     let own = key.rcp == view.me && *reader == Reader::Secretariat;
     row.stands.retain(|stand| sees(&stand.log));
@@ -70,7 +72,13 @@ pub fn show(
         None => None,
     };
     let signed = held.and_then(|held| view.record(held.place));
-    Some(Shown { key: *key, row, current, signed, unconfirmed: apart })
+    Some(Shown {
+        key: *key,
+        row,
+        current,
+        signed,
+        unconfirmed: apart,
+    })
 }
 
 /// What a partner would receive.
@@ -105,12 +113,23 @@ pub fn preview(
             continue;
         }
         let today = row.current(reads).is_some();
-        row.stands.retain(|stand| reads(&stand.log) || circle == Some(stand.log));
-        let Some(current) = row.current(|_| true).cloned() else { continue };
+        row.stands
+            .retain(|stand| reads(&stand.log) || circle == Some(stand.log));
+        let Some(current) = row.current(|_| true).cloned() else {
+            continue;
+        };
         preview.newly += usize::from(!today);
-        let signed = row.body(&current.version_hash).and_then(|held| view.record(held.place));
+        let signed = row
+            .body(&current.version_hash)
+            .and_then(|held| view.record(held.place));
         let current = Some(current);
-        preview.records.push(Shown { key, row, current, signed, unconfirmed: false });
+        preview.records.push(Shown {
+            key,
+            row,
+            current,
+            signed,
+            unconfirmed: false,
+        });
     }
     Ok(preview)
 }
@@ -152,7 +171,9 @@ pub fn explain(
     let reader = Reader::Peer(peer);
     let mut circles = Vec::new();
     for stand in &row.stands {
-        let Some(log) = view.logs.get(&stand.log) else { continue };
+        let Some(log) = view.logs.get(&stand.log) else {
+            continue;
+        };
         let held = view.held.get(&(log.id, peer));
         circles.push(CircleWhy {
             log: log.id,
@@ -163,11 +184,17 @@ pub fn explain(
         });
     }
     let reads = |id: &LogId| {
-        view.logs.get(id).is_some_and(|log| may_read(view, log, &reader, now).is_ok())
+        view.logs
+            .get(id)
+            .is_some_and(|log| may_read(view, log, &reader, now).is_ok())
     };
     let version = row.current(reads).map(|stand| stand.version);
     let sentence = sentence(&row, version, &circles);
-    Some(Explanation { version, sentence, circles })
+    Some(Explanation {
+        version,
+        sentence,
+        circles,
+    })
 }
 
 fn sentence(row: &RecordRow, version: Option<u64>, circles: &[CircleWhy]) -> String {
@@ -182,14 +209,20 @@ fn sentence(row: &RecordRow, version: Option<u64>, circles: &[CircleWhy]) -> Str
         "" => "a private circle".to_owned(),
         name => format!("circle {name}"),
     };
-    let granted = standing.iter().find_map(|circle| Some((circle, circle.verdict.ok()?)));
+    let granted = standing
+        .iter()
+        .find_map(|circle| Some((circle, circle.verdict.ok()?)));
     if let Some((circle, grant)) = granted {
         return format!("Yes: it stands in {}, and {}.", name(circle), grant.says());
     }
     let denied: Vec<String> = standing
         .iter()
         .filter_map(|circle| {
-            Some(format!("in {} the partner {}", name(circle), circle.verdict.err()?.says()))
+            Some(format!(
+                "in {} the partner {}",
+                name(circle),
+                circle.verdict.err()?.says()
+            ))
         })
         .collect();
     format!("No: {}.", denied.join("; "))

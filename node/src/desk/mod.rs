@@ -12,11 +12,11 @@ use corridor_proto::kinds::{self, FieldViolation, Kind};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Invitation;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
+use corridor_rules::Rows;
 use corridor_rules::desk::{DeskRefusal, Link, Wish};
 use corridor_rules::fact::Fact;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
-use corridor_rules::Rows;
 use corridor_store::{Done, Item, Store, StoreError, View};
 use tokio::sync::{oneshot, watch};
 
@@ -47,7 +47,11 @@ pub enum DeskError {
 }
 
 fn list(violations: &[FieldViolation]) -> String {
-    violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    violations
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 impl From<DeskRefusal> for DeskError {
@@ -85,10 +89,11 @@ impl Desk {
     /// [`DeskError::Store`].
     pub async fn wish(&self, wish: Wish) -> Result<Done, DeskError> {
         let (sender, receiver) = oneshot::channel();
-        self.store.append(Item::Wish(wish), edge::now(), move |outcome| {
-            // Nobody waits any more: then nobody is told.
-            let _ = sender.send(outcome);
-        });
+        self.store
+            .append(Item::Wish(wish), edge::now(), move |outcome| {
+                // Nobody waits any more: then nobody is told.
+                let _ = sender.send(outcome);
+            });
         let ended = |_| StoreError::Stopped("the writer has ended".to_owned());
         Ok(receiver.await.map_err(ended)??)
     }
@@ -103,7 +108,13 @@ impl Desk {
         kind: Kind,
         body: Vec<u8>,
     ) -> Result<RecordId, DeskError> {
-        let done = self.wish(Wish::SaveDraft { record, kind: kind.code(), body }).await?;
+        let done = self
+            .wish(Wish::SaveDraft {
+                record,
+                kind: kind.code(),
+                body,
+            })
+            .await?;
         let saved = done.facts.iter().find_map(|fact| match fact {
             Fact::Draft { record, .. } => Some(*record),
             _ => None,
@@ -121,9 +132,19 @@ impl Desk {
         circles: Option<Vec<LogId>>,
     ) -> Result<u64, DeskError> {
         let (kind, body, links) = self.ready(record)?;
-        let done = self.wish(Wish::Publish { record, kind, body, links, circles }).await?;
+        let done = self
+            .wish(Wish::Publish {
+                record,
+                kind,
+                body,
+                links,
+                circles,
+            })
+            .await?;
         let version = done.facts.iter().find_map(|fact| match fact {
-            Fact::Record { header, .. } => corridor_proto::record::Header::decode(&header.bytes).ok(),
+            Fact::Record { header, .. } => {
+                corridor_proto::record::Header::decode(&header.bytes).ok()
+            }
             _ => None,
         });
         Ok(version.map_or(0, |header| header.version))
@@ -135,7 +156,10 @@ impl Desk {
     /// [`DeskError::NotFound`], [`DeskError::Fields`].
     pub fn ready(&self, record: RecordId) -> Result<(u16, Vec<u8>, Vec<Link>), DeskError> {
         let missing = || DeskError::NotFound("draft", record.to_string());
-        let (kind, body) = self.store.read(|view| draft(view, record)).ok_or_else(missing)?;
+        let (kind, body) = self
+            .store
+            .read(|view| draft(view, record))
+            .ok_or_else(missing)?;
         let links = links(kind, &body).map_err(DeskError::Fields)?;
         Ok((kind, body, links))
     }
@@ -147,13 +171,22 @@ impl Desk {
     pub async fn share(&self, record: RecordId, circles: Vec<LogId>) -> Result<(), DeskError> {
         let missing = || DeskError::NotFound("record", record.to_string());
         let newest = self.store.read(|view| {
-            let row = view.row(&RecordKey { rcp: view.me, record })?;
+            let row = view.row(&RecordKey {
+                rcp: view.me,
+                record,
+            })?;
             let held = row.versions.iter().rev().find(|held| !held.erased)?;
             Some((held.kind, view.record(held.place)?.body))
         });
         let (kind, body) = newest.ok_or_else(missing)?;
         let links = links(kind, &body).map_err(DeskError::Fields)?;
-        self.wish(Wish::Share { record, links, circles }).await.map(|_| ())
+        self.wish(Wish::Share {
+            record,
+            links,
+            circles,
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Withdraws a record.
@@ -168,7 +201,13 @@ impl Desk {
         note: Option<Vec<u8>>,
         replacement: Option<RecordId>,
     ) -> Result<(), DeskError> {
-        let wish = Wish::Withdraw { record, up_to, reason, note, replacement };
+        let wish = Wish::Withdraw {
+            record,
+            up_to,
+            reason,
+            note,
+            replacement,
+        };
         self.wish(wish).await.map(|_| ())
     }
 
@@ -183,7 +222,9 @@ impl Desk {
     ) -> Result<(), DeskError> {
         let mut readers = self.readers(log)?;
         readers.extend(add);
-        self.wish(Wish::SetReaders { log, readers }).await.map(|_| ())
+        self.wish(Wish::SetReaders { log, readers })
+            .await
+            .map(|_| ())
     }
 
     /// Removes readers from a circle.
@@ -193,13 +234,19 @@ impl Desk {
     pub async fn remove_readers(&self, log: LogId, remove: &[RcpId]) -> Result<(), DeskError> {
         let mut readers = self.readers(log)?;
         readers.retain(|rcp, _| !remove.contains(rcp));
-        self.wish(Wish::SetReaders { log, readers }).await.map(|_| ())
+        self.wish(Wish::SetReaders { log, readers })
+            .await
+            .map(|_| ())
     }
 
     fn readers(&self, id: LogId) -> Result<BTreeMap<RcpId, UnixMillis>, DeskError> {
         let found = self.store.read(|view| {
             let log = view.logs.get(&id).filter(|log| log.owner == view.me)?;
-            Some(log.readers.as_ref().map(|r| r.list.readers.iter().copied().collect()))
+            Some(
+                log.readers
+                    .as_ref()
+                    .map(|r| r.list.readers.iter().copied().collect()),
+            )
         });
         let found = found.ok_or_else(|| DeskError::NotFound("circle", id.to_string()))?;
         Ok(found.unwrap_or_default())
@@ -229,14 +276,22 @@ impl Desk {
         let invitation = Invitation::decode(file).map_err(DeskError::Invitation)?;
         let rcp = invitation.identity.charter.rcp();
         let token = invitation.token;
-        let ours = self.store.read(|view| view.invitation(&token, edge::now()).is_some());
+        let ours = self
+            .store
+            .read(|view| view.invitation(&token, edge::now()).is_some());
         let identity = Box::new(invitation.identity);
         if ours {
             self.wish(Wish::Redeem { identity, token }).await?;
             return Ok((rcp, None));
         }
         self.wish(Wish::Accept { identity, token }).await?;
-        Ok((rcp, Some(Invitation { identity: self.identity()?, token })))
+        Ok((
+            rcp,
+            Some(Invitation {
+                identity: self.identity()?,
+                token,
+            }),
+        ))
     }
 
     fn identity(&self) -> Result<corridor_proto::wire::Identity, DeskError> {
@@ -259,7 +314,11 @@ impl Desk {
         let same = if compared.parse() == Ok(rcp) {
             true
         } else {
-            let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+            let digits = |text: &str| {
+                text.chars()
+                    .filter(char::is_ascii_digit)
+                    .collect::<String>()
+            };
             let number = self.safety_number(rcp).await;
             !compared.is_empty() && digits(compared) == digits(&number)
         };
@@ -272,9 +331,8 @@ impl Desk {
     /// The safety number shared with a partner.
     pub async fn safety_number(&self, rcp: RcpId) -> String {
         let me = self.store.read(|view| view.me);
-        let computed = tokio::task::spawn_blocking(move || {
-            corridor_proto::safety::safety_number(&me, &rcp)
-        });
+        let computed =
+            tokio::task::spawn_blocking(move || corridor_proto::safety::safety_number(&me, &rcp));
         computed.await.unwrap_or_default()
     }
 }

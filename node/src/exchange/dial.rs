@@ -20,10 +20,10 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
+use super::Exchange;
 use super::drive::{Streams, drive};
 use super::rpc::exchange_service_client::ExchangeServiceClient;
 use super::tls::PeerCert;
-use super::Exchange;
 use crate::edge;
 use crate::limits::{
     CALL_TIME, CONNECTION_WINDOW_BYTES, DIAL_COURTESY, FRAMES_QUEUED, KEEP_ALIVE,
@@ -38,7 +38,11 @@ pub async fn dial_all(exchange: Arc<Exchange>, mut stop: watch::Receiver<bool>) 
     loop {
         let peers: Vec<RcpId> = exchange.store.read(|view| {
             let wanted = |state| !matches!(state, PeerState::Left);
-            view.peers.iter().filter(|(_, peer)| wanted(peer.state)).map(|(rcp, _)| *rcp).collect()
+            view.peers
+                .iter()
+                .filter(|(_, peer)| wanted(peer.state))
+                .map(|(rcp, _)| *rcp)
+                .collect()
         });
         tasks.retain(|rcp, task| {
             let keep = peers.contains(rcp);
@@ -73,7 +77,9 @@ fn target(exchange: &Exchange, peer: &RcpId) -> Option<Target> {
     exchange.store.read(|view| {
         let card = view.known.get(peer)?.card.as_ref();
         Some(Target {
-            addresses: card.map(|card| card.card().addresses.clone()).unwrap_or_default(),
+            addresses: card
+                .map(|card| card.card().addresses.clone())
+                .unwrap_or_default(),
             pin: card.map(|card| card.card().tls_key),
             state: view.peer_state(peer)?,
             token: view.accepted.get(peer).copied().unwrap_or_default(),
@@ -98,7 +104,9 @@ async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
             tokio::time::sleep(Duration::from_millis(500)).await;
             continue;
         }
-        let Some(target) = target(exchange, &peer) else { return };
+        let Some(target) = target(exchange, &peer) else {
+            return;
+        };
         let dialled = dial(exchange, peer, &target, introduce).await;
         introduce = matches!(dialled, Ok(Next::Introduce));
         match dialled {
@@ -152,7 +160,9 @@ async fn connect(
 ) -> Result<(TlsStream<TcpStream>, PeerCert), String> {
     let tcp = tokio::time::timeout(CALL_TIME, TcpStream::connect(address))
         .await
-        .map_err(|_| "does not answer; ask its operator, or your own about the firewall".to_owned())?
+        .map_err(|_| {
+            "does not answer; ask its operator, or your own about the firewall".to_owned()
+        })?
         .map_err(|error| format!("cannot be reached ({error})"))?;
     // Without it small frames wait for each other; the connection works either way.
     let _ = tcp.set_nodelay(true);
@@ -197,8 +207,14 @@ async fn hello(
     stream: TlsStream<TcpStream>,
     token: Token,
 ) -> Result<Next, String> {
-    let ours = exchange.identity().ok_or("our own card is missing")?.message();
-    let request = v1::HelloRequest { identity: Some(ours), token: token.as_bytes().to_vec() };
+    let ours = exchange
+        .identity()
+        .ok_or("our own card is missing")?
+        .message();
+    let request = v1::HelloRequest {
+        identity: Some(ours),
+        token: token.as_bytes().to_vec(),
+    };
     let mut client = client(channel(stream).await?);
     let answer = tokio::time::timeout(CALL_TIME, client.hello(request))
         .await
@@ -211,14 +227,20 @@ async fn hello(
         return Err("it introduced itself as another RCP".to_owned());
     }
     let arrival = Arrival::Identity(Box::new(identity));
-    exchange.append(Item::Arrival(arrival)).await.map_err(|error| error.to_string())?;
+    exchange
+        .append(Item::Arrival(arrival))
+        .await
+        .map_err(|error| error.to_string())?;
     if !answer.accepted {
         return Err("its secretariat has not accepted us yet".to_owned());
     }
     let state = exchange.store.read(|view| view.peer_state(&peer));
     if state == Some(PeerState::Invited) {
         let wish = Item::Wish(Wish::Answered { rcp: peer });
-        exchange.append(wish).await.map_err(|error| error.to_string())?;
+        exchange
+            .append(wish)
+            .await
+            .map_err(|error| error.to_string())?;
     }
     Ok(Next::Again)
 }
@@ -231,7 +253,8 @@ async fn link(
     let mut client = client(channel(stream).await?);
     let (session_out, session) = mpsc::channel(FRAMES_QUEUED);
     let (carry_out, carry) = mpsc::channel(FRAMES_QUEUED);
-    let session = ReceiverStream::new(session).map(|frame| v1::SessionRequest { frame: Some(frame) });
+    let session =
+        ReceiverStream::new(session).map(|frame| v1::SessionRequest { frame: Some(frame) });
     let carry = ReceiverStream::new(carry).map(|frame| v1::CarryRequest { frame: Some(frame) });
     let mut other = client.clone();
     let opened = async { tokio::try_join!(client.session(session), other.carry(carry)) };

@@ -45,7 +45,13 @@ pub async fn drive(
         return "there is another connection already".to_owned();
     };
     tracing::info!(%peer, "peer up");
-    let mut driver = Driver { exchange, link: Link::new(peer), peer, streams, more: false };
+    let mut driver = Driver {
+        exchange,
+        link: Link::new(peer),
+        peer,
+        streams,
+        more: false,
+    };
     let why = driver.run(&lease).await;
     tracing::info!(%peer, why, "peer down");
     exchange.statuses.trouble(peer, why.clone());
@@ -126,7 +132,12 @@ impl Driver<'_> {
         let key = self.exchange.store.key();
         let link = &mut self.link;
         self.exchange.store.read(|view| {
-            let context = Context { model: view, source: view, now: edge::now(), key: &key };
+            let context = Context {
+                model: view,
+                source: view,
+                now: edge::now(),
+                key: &key,
+            };
             link.handle(input, &context)
         })
     }
@@ -146,7 +157,11 @@ impl Driver<'_> {
     /// out one by one.
     fn verify(&self, unverified: Unverified) -> Vec<Arrival> {
         let peer = self.peer;
-        let Some(charter) = self.exchange.store.read(|view| view.charter(&peer).cloned()) else {
+        let Some(charter) = self
+            .exchange
+            .store
+            .read(|view| view.charter(&peer).cloned())
+        else {
             return Vec::new();
         };
         let (names, records): (Vec<_>, Vec<_>) = unverified
@@ -161,7 +176,8 @@ impl Driver<'_> {
                 Ok(record) => good.push((index, record)),
                 // A hash that differs may be the connection's peer at fault, not the author: the
                 // record is asked for again on the next connection.
-                Err(refusal) if refusal.reason == Reason::WrongHash && refusal.what == "record" => {}
+                Err(refusal) if refusal.reason == Reason::WrongHash && refusal.what == "record" => {
+                }
                 Err(refusal) => {
                     tracing::warn!(%peer, reason = refusal.reason.code(), "record quarantined");
                     arrivals.push(Arrival::Bad {
@@ -174,7 +190,14 @@ impl Driver<'_> {
             }
         }
         if !good.is_empty() {
-            arrivals.insert(0, Arrival::Records { peer, log: unverified.log, records: good });
+            arrivals.insert(
+                0,
+                Arrival::Records {
+                    peer,
+                    log: unverified.log,
+                    records: good,
+                },
+            );
         }
         arrivals
     }
@@ -182,11 +205,18 @@ impl Driver<'_> {
     fn note_status(&self) {
         let key = self.exchange.store.key();
         let is_quiet = self.exchange.store.read(|view| {
-            let context = Context { model: view, source: view, now: edge::now(), key: &key };
+            let context = Context {
+                model: view,
+                source: view,
+                now: edge::now(),
+                key: &key,
+            };
             self.link.is_quiet(&context)
         });
         let (served_as, refused) = (self.link.served_as(), self.link.last_refusal());
-        self.exchange.statuses.link(self.peer, is_quiet && !self.more, served_as, refused);
+        self.exchange
+            .statuses
+            .link(self.peer, is_quiet && !self.more, served_as, refused);
     }
 }
 

@@ -84,7 +84,9 @@ pub fn incoming<I: Send + 'static>(
                 accepted = permits => accepted,
                 _ = stop.wait_for(|stop| *stop) => return,
             };
-            let (Ok(place), Ok(handshake), accepted) = accepted else { return };
+            let (Ok(place), Ok(handshake), accepted) = accepted else {
+                return;
+            };
             let tcp = match accepted {
                 Ok((tcp, _)) => tcp,
                 Err(error) => {
@@ -98,10 +100,20 @@ pub fn incoming<I: Send + 'static>(
             let describe = Arc::clone(&describe);
             tokio::spawn(async move {
                 let _handshake = handshake;
-                let Some(stream) = shake(&acceptor, tcp).await else { return };
-                let Some(info) = describe(&stream) else { return };
+                let Some(stream) = shake(&acceptor, tcp).await else {
+                    return;
+                };
+                let Some(info) = describe(&stream) else {
+                    return;
+                };
                 // The server has ended: then the connection ends too.
-                let _ = sender.send(Ok(Accepted { stream, info, _place: place })).await;
+                let _ = sender
+                    .send(Ok(Accepted {
+                        stream,
+                        info,
+                        _place: place,
+                    }))
+                    .await;
             });
         }
     });

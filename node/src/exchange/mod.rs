@@ -93,7 +93,10 @@ impl Exchange {
     pub fn identity(&self) -> Option<Identity> {
         self.store.read(|view| {
             let known = view.known.get(&view.me)?;
-            Some(Identity { charter: known.charter.clone(), card: known.card.clone()? })
+            Some(Identity {
+                charter: known.charter.clone(),
+                card: known.card.clone()?,
+            })
         })
     }
 
@@ -112,10 +115,22 @@ impl Exchange {
         }
         let (cancel, cancelled) = watch::channel(false);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        links.insert(peer, Registered { id, dialled_by, cancel });
+        links.insert(
+            peer,
+            Registered {
+                id,
+                dialled_by,
+                cancel,
+            },
+        );
         drop(links);
         self.statuses.connected(peer, edge::now());
-        Some(Lease { exchange: self, peer, id, cancelled })
+        Some(Lease {
+            exchange: self,
+            peer,
+            id,
+            cancelled,
+        })
     }
 
     /// The acceptor of the peers' listener.
@@ -125,7 +140,10 @@ impl Exchange {
 
     /// Whether a link to this peer runs.
     pub fn is_connected(&self, peer: &RcpId) -> bool {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner).contains_key(peer)
+        self.links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(peer)
     }
 }
 
@@ -139,7 +157,11 @@ struct Lease<'a> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let mut links = self.exchange.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self
+            .exchange
+            .links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if links.get(&self.peer).is_some_and(|link| link.id == self.id) {
             links.remove(&self.peer);
             self.exchange.statuses.disconnected(self.peer, edge::now());

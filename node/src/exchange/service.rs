@@ -15,10 +15,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::Exchange;
 use super::drive::{Incoming, Streams, drive};
 use super::rpc::exchange_service_server::ExchangeService;
 use super::tls::PeerCert;
-use super::Exchange;
 use crate::edge;
 use crate::limits::{FRAMES_QUEUED, HELLOS_PER_SECOND};
 
@@ -39,7 +39,10 @@ struct Halves {
 impl PeerConnection {
     /// A connection of whoever showed this certificate.
     pub fn new(cert: PeerCert) -> Self {
-        Self { cert, halves: Arc::default() }
+        Self {
+            cert,
+            halves: Arc::default(),
+        }
     }
 }
 
@@ -52,7 +55,10 @@ pub struct PeerCalls {
 impl PeerCalls {
     /// Calls into this exchange.
     pub fn new(exchange: Arc<Exchange>) -> Self {
-        Self { exchange, hellos: HelloRate::default() }
+        Self {
+            exchange,
+            hellos: HelloRate::default(),
+        }
     }
 
     /// The pinned peer behind a call that needs one.
@@ -70,7 +76,9 @@ impl PeerCalls {
             ));
         }
         if !may_call(state, Call::Exchange) {
-            return Err(Status::permission_denied("this node has not accepted you; pair first"));
+            return Err(Status::permission_denied(
+                "this node has not accepted you; pair first",
+            ));
         }
         Ok((rcp, connection))
     }
@@ -97,7 +105,9 @@ impl PeerCalls {
 
 fn connection<T>(request: &Request<T>) -> Result<PeerConnection, Status> {
     let found = request.extensions().get::<PeerConnection>();
-    found.cloned().ok_or_else(|| Status::internal("a connection without a certificate"))
+    found
+        .cloned()
+        .ok_or_else(|| Status::internal("a connection without a certificate"))
 }
 
 type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -112,13 +122,17 @@ impl ExchangeService for PeerCalls {
         request: Request<v1::HelloRequest>,
     ) -> Result<Response<v1::HelloResponse>, Status> {
         if !self.hellos.allows() {
-            return Err(Status::resource_exhausted("too many introductions; try again in a second"));
+            return Err(Status::resource_exhausted(
+                "too many introductions; try again in a second",
+            ));
         }
         let cert = connection(&request)?.cert;
         let hello = request.into_inner();
-        let identity = hello.identity.ok_or_else(|| Status::invalid_argument("no identity"))?;
-        let identity =
-            Identity::verify(identity).map_err(|refusal| Status::invalid_argument(refusal.to_string()))?;
+        let identity = hello
+            .identity
+            .ok_or_else(|| Status::invalid_argument("no identity"))?;
+        let identity = Identity::verify(identity)
+            .map_err(|refusal| Status::invalid_argument(refusal.to_string()))?;
         let rcp = identity.charter.rcp();
         if rcp != cert.rcp || identity.card.card().tls_key != cert.key {
             return Err(Status::invalid_argument(
@@ -126,10 +140,12 @@ impl ExchangeService for PeerCalls {
             ));
         }
         let token = Token::from_slice(&hello.token).unwrap_or(Token::ZERO);
-        self.introduced(rcp, identity, token).await.map_err(|error| {
-            tracing::warn!(%rcp, %error, "introduction refused");
-            Status::permission_denied("this node knows no open invitation for you")
-        })?;
+        self.introduced(rcp, identity, token)
+            .await
+            .map_err(|error| {
+                tracing::warn!(%rcp, %error, "introduction refused");
+                Status::permission_denied("this node knows no open invitation for you")
+            })?;
         let accepted = self
             .exchange
             .store
@@ -143,11 +159,14 @@ impl ExchangeService for PeerCalls {
         request: Request<Streaming<v1::SessionRequest>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (peer, connection) = self.peer(&request)?;
-        let frames = request.into_inner().map(|message| {
-            message.map(|message| message.frame.unwrap_or_default())
-        });
+        let frames = request
+            .into_inner()
+            .map(|message| message.map(|message| message.frame.unwrap_or_default()));
         let (sender, receiver) = mpsc::channel(FRAMES_QUEUED);
-        let mut halves = connection.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut halves = connection
+            .halves
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         halves.session = Some((Box::pin(frames), sender));
         self.join(peer, &mut halves);
         let answers = ReceiverStream::new(receiver)
@@ -160,15 +179,18 @@ impl ExchangeService for PeerCalls {
         request: Request<Streaming<v1::CarryRequest>>,
     ) -> Result<Response<Self::CarryStream>, Status> {
         let (peer, connection) = self.peer(&request)?;
-        let frames = request.into_inner().map(|message| {
-            message.map(|message| message.frame.unwrap_or_default())
-        });
+        let frames = request
+            .into_inner()
+            .map(|message| message.map(|message| message.frame.unwrap_or_default()));
         let (sender, receiver) = mpsc::channel(FRAMES_QUEUED);
-        let mut halves = connection.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut halves = connection
+            .halves
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         halves.carry = Some((Box::pin(frames), sender));
         self.join(peer, &mut halves);
-        let answers = ReceiverStream::new(receiver)
-            .map(|frame| Ok(v1::CarryResponse { frame: Some(frame) }));
+        let answers =
+            ReceiverStream::new(receiver).map(|frame| Ok(v1::CarryResponse { frame: Some(frame) }));
         Ok(Response::new(Box::pin(answers)))
     }
 }
@@ -190,15 +212,22 @@ impl PeerCalls {
             )
         });
         if known_token {
-            let wish = Wish::Redeem { identity: Box::new(identity), token };
+            let wish = Wish::Redeem {
+                identity: Box::new(identity),
+                token,
+            };
             return self.exchange.append(Item::Wish(wish)).await.map(|_| ());
         }
         if state.is_none() {
             return Ok(());
         }
-        self.exchange.append(Item::Arrival(Arrival::Identity(Box::new(identity)))).await?;
+        self.exchange
+            .append(Item::Arrival(Arrival::Identity(Box::new(identity))))
+            .await?;
         if state == Some(PeerState::Invited) && accepted == Some(token) {
-            self.exchange.append(Item::Wish(Wish::Answered { rcp })).await?;
+            self.exchange
+                .append(Item::Wish(Wish::Answered { rcp }))
+                .await?;
         }
         Ok(())
     }

@@ -40,7 +40,10 @@ impl PeerCert {
             return None;
         };
         let rcp = name.strip_suffix(".corridor.invalid")?.parse().ok()?;
-        Some(Self { rcp, key: certificate_key_hash(der)? })
+        Some(Self {
+            rcp,
+            key: certificate_key_hash(der)?,
+        })
     }
 }
 
@@ -119,13 +122,19 @@ fn forbid_resumption(server: &mut ServerConfig) {
 fn identity(
     key: &TlsKey,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), FileError> {
-    let content = || FileError::Content { path: "private key".into(), what: "a private key" };
+    let content = || FileError::Content {
+        path: "private key".into(),
+        what: "a private key",
+    };
     let private = PrivateKeyDer::from_pem_slice(key.key.as_bytes()).map_err(|_| content())?;
     Ok((vec![CertificateDer::from(key.der()?)], private))
 }
 
 fn unusable(_: Error) -> FileError {
-    FileError::Content { path: "transport key".into(), what: "a usable transport key" }
+    FileError::Content {
+        path: "transport key".into(),
+        what: "a usable transport key",
+    }
 }
 
 /// Any well-formed certificate of a node, if the other side has its key.
@@ -134,8 +143,9 @@ struct Possession(Arc<CryptoProvider>);
 
 impl Possession {
     fn named(certificate: &CertificateDer<'_>) -> Result<PeerCert, Error> {
-        PeerCert::read(certificate)
-            .ok_or(Error::InvalidCertificate(rustls::CertificateError::BadEncoding))
+        PeerCert::read(certificate).ok_or(Error::InvalidCertificate(
+            rustls::CertificateError::BadEncoding,
+        ))
     }
 
     fn verify(
@@ -154,7 +164,9 @@ impl Possession {
 }
 
 fn only_tls13() -> Result<HandshakeSignatureValid, Error> {
-    Err(Error::PeerIncompatible(rustls::PeerIncompatible::Tls13RequiredForQuic))
+    Err(Error::PeerIncompatible(
+        rustls::PeerIncompatible::Tls13RequiredForQuic,
+    ))
 }
 
 impl ServerCertVerifier for Possession {
@@ -168,7 +180,9 @@ impl ServerCertVerifier for Possession {
     ) -> Result<ServerCertVerified, Error> {
         let found = crate::operate::keys::peer_name(&Self::named(certificate)?.rcp);
         if server_name.to_str() != found {
-            return Err(Error::InvalidCertificate(rustls::CertificateError::NotValidForName));
+            return Err(Error::InvalidCertificate(
+                rustls::CertificateError::NotValidForName,
+            ));
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -50,7 +50,10 @@ pub struct Access {
 impl Access {
     /// The tokens of the node in `data`.
     pub fn of(data: &Path) -> Self {
-        Self { path: data.join("keys").join("tokens.toml"), read: Mutex::new(None) }
+        Self {
+            path: data.join("keys").join("tokens.toml"),
+            read: Mutex::new(None),
+        }
     }
 
     /// Makes a token; it is shown once and only its hash is kept. `expires` zero means never.
@@ -66,10 +69,14 @@ impl Access {
         let io = |source| FileError::io(&self.path, source);
         let mut tokens = self.load()?;
         if tokens.token.len() >= ACCESS_TOKENS_MAX {
-            return Err(io(std::io::Error::other("too many tokens; revoke some first")));
+            return Err(io(std::io::Error::other(
+                "too many tokens; revoke some first",
+            )));
         }
         let secret = crate::edge::random::<32>().map_err(io)?;
-        let token = data_encoding::BASE32_NOPAD.encode(&secret).to_ascii_lowercase();
+        let token = data_encoding::BASE32_NOPAD
+            .encode(&secret)
+            .to_ascii_lowercase();
         tokens.token.push(Entry {
             hash: token_hash(&token).to_string(),
             scope,
@@ -91,7 +98,9 @@ impl Access {
     }
 
     fn current(&self) -> Option<Tokens> {
-        let modified = std::fs::metadata(&self.path).and_then(|meta| meta.modified()).ok()?;
+        let modified = std::fs::metadata(&self.path)
+            .and_then(|meta| meta.modified())
+            .ok()?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         match read.as_ref() {
             Some((at, tokens)) if *at == modified => Some(tokens.clone()),
@@ -111,7 +120,10 @@ impl Access {
             }
             Err(error) => return Err(error),
         };
-        let content = || FileError::Content { path: self.path.clone(), what: "a list of tokens" };
+        let content = || FileError::Content {
+            path: self.path.clone(),
+            what: "a list of tokens",
+        };
         let text = String::from_utf8(bytes).map_err(|_| content())?;
         toml::from_str(&text).map_err(|_| content())
     }
@@ -131,12 +143,19 @@ mod tests {
         std::fs::create_dir(folder.path().join("keys")).expect("keys");
         let access = Access::of(folder.path());
         assert_eq!(access.scope("anything", UnixMillis(5)), None);
-        let desk = access.create(Scope::Desk, "desk", UnixMillis(0)).expect("create");
-        let public = access.create(Scope::Public, "reader", UnixMillis(10)).expect("create");
+        let desk = access
+            .create(Scope::Desk, "desk", UnixMillis(0))
+            .expect("create");
+        let public = access
+            .create(Scope::Public, "reader", UnixMillis(10))
+            .expect("create");
         assert_eq!(access.scope(&desk, UnixMillis(5)), Some(Scope::Desk));
         assert_eq!(access.scope(&public, UnixMillis(5)), Some(Scope::Public));
         assert_eq!(access.scope(&public, UnixMillis(10)), None);
         let kept = std::fs::read_to_string(folder.path().join("keys/tokens.toml")).expect("file");
-        assert!(!kept.contains(&desk) && !kept.contains(&public), "only hashes are kept");
+        assert!(
+            !kept.contains(&desk) && !kept.contains(&public),
+            "only hashes are kept"
+        );
     }
 }

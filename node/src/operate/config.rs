@@ -53,8 +53,9 @@ impl Config {
     /// # Errors
     /// [`FileError::Io`] for what TOML cannot say.
     pub fn text(&self, data: &Path) -> Result<String, FileError> {
-        let body = toml::to_string(self)
-            .map_err(|error| FileError::io(&path(data), std::io::Error::other(error.to_string())))?;
+        let body = toml::to_string(self).map_err(|error| {
+            FileError::io(&path(data), std::io::Error::other(error.to_string()))
+        })?;
         Ok(format!(
             "# Configuration of a Corridor node.\n\
              # peer_listen: where partners' nodes connect to.\n\

@@ -44,8 +44,13 @@ impl FileError {
     /// From what the system said about `path`.
     pub fn io(path: &Path, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::AlreadyExists => Self::Exists { path: path.to_owned() },
-            _ => Self::Io { path: path.to_owned(), source },
+            io::ErrorKind::AlreadyExists => Self::Exists {
+                path: path.to_owned(),
+            },
+            _ => Self::Io {
+                path: path.to_owned(),
+                source,
+            },
         }
     }
 }
@@ -56,11 +61,17 @@ impl FileError {
 /// [`FileError::Exists`], [`FileError::Io`].
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        match path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             Some(parent) => File::open(parent)?.sync_all(),
             None => Ok(()),
         }
@@ -91,7 +102,10 @@ pub fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
     let io = |source| FileError::io(path, source);
     let mode = fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(FileError::Open { path: path.to_owned(), mode });
+        return Err(FileError::Open {
+            path: path.to_owned(),
+            mode,
+        });
     }
     fs::read(path).map_err(io)
 }
@@ -105,10 +119,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("signing.key");
         write_secret(&path, b"secret").expect("write");
-        assert!(matches!(write_secret(&path, b"other"), Err(FileError::Exists { .. })));
+        assert!(matches!(
+            write_secret(&path, b"other"),
+            Err(FileError::Exists { .. })
+        ));
         assert_eq!(read_secret(&path).expect("read"), b"secret");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode");
         let error = read_secret(&path).expect_err("refused").to_string();
-        assert!(error.contains("mode 640") && error.contains("chmod 600"), "{error}");
+        assert!(
+            error.contains("mode 640") && error.contains("chmod 600"),
+            "{error}"
+        );
     }
 }

@@ -52,7 +52,10 @@ pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitE
     let io = |source| FileError::io(data, source);
     std::fs::create_dir_all(data).map_err(io)?;
     if recovery.exists() {
-        return Err(FileError::Exists { path: recovery.to_owned() }.into());
+        return Err(FileError::Exists {
+            path: recovery.to_owned(),
+        }
+        .into());
     }
     let folder = KeyFolder::of(data);
     folder.create()?;
@@ -78,7 +81,11 @@ pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitE
     write_secret(&data.join(config::FILE), config.text(data)?.as_bytes())?;
     let profile = write_profile(data, config, &keys.api.hash()?.to_string())?;
     corridor_store::create(data, &facts)?;
-    Ok(Made { rcp, recovery: recovery.to_owned(), profile })
+    Ok(Made {
+        rcp,
+        recovery: recovery.to_owned(),
+        profile,
+    })
 }
 
 /// A fresh key.
@@ -112,10 +119,15 @@ pub fn write_recovery(path: &Path, rcp: &RcpId, key: &SecretKey) -> Result<(), F
 /// # Errors
 /// [`FileError`].
 pub fn read_recovery(path: &Path) -> Result<SecretKey, FileError> {
-    let content = || FileError::Content { path: path.to_owned(), what: "a recovery key" };
+    let content = || FileError::Content {
+        path: path.to_owned(),
+        what: "a recovery key",
+    };
     let text = zeroize::Zeroizing::new(super::files::read_secret(path)?);
     let text = std::str::from_utf8(&text).map_err(|_| content())?;
-    let line = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let line = text
+        .lines()
+        .find(|line| !line.starts_with('#') && !line.trim().is_empty());
     let seed = data_encoding::HEXLOWER
         .decode(line.ok_or_else(content)?.trim().as_bytes())
         .map_err(|_| content())?;
@@ -136,8 +148,11 @@ pub fn sign_card(
     now: UnixMillis,
 ) -> Result<SignedCard, InitError> {
     let folder = KeyFolder::of(data);
-    let mut names: Vec<(String, String)> =
-        config.names.iter().map(|name| (name.tag.clone(), name.name.clone())).collect();
+    let mut names: Vec<(String, String)> = config
+        .names
+        .iter()
+        .map(|name| (name.tag.clone(), name.name.clone()))
+        .collect();
     names.sort();
     let card = Card {
         rcp: charter.rcp(),

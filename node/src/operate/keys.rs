@@ -63,7 +63,11 @@ impl KeyFolder {
         write_secret(&self.file("signing.key"), secret_text(signing).as_bytes())?;
         let peer = make_tls_key(&self.0, vec![peer_name(rcp)])?;
         self.write_tls("peer", &peer)?;
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let names = vec![
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            "::1".to_owned(),
+        ];
         self.write_tls("api", &make_tls_key(&self.0, names)?)?;
         let bundle = edge::random::<32>().map_err(|source| FileError::io(&self.0, source))?;
         let text = Zeroizing::new(data_encoding::HEXLOWER.encode(&bundle));
@@ -71,7 +75,10 @@ impl KeyFolder {
     }
 
     fn write_tls(&self, name: &str, key: &TlsKey) -> Result<(), FileError> {
-        write_secret(&self.file(&format!("{name}.cert.pem")), key.certificate.as_bytes())?;
+        write_secret(
+            &self.file(&format!("{name}.cert.pem")),
+            key.certificate.as_bytes(),
+        )?;
         write_secret(&self.file(&format!("{name}.key.pem")), key.key.as_bytes())
     }
 
@@ -91,8 +98,10 @@ impl KeyFolder {
     fn read_tls(&self, name: &str) -> Result<TlsKey, FileError> {
         let text = |path: PathBuf| {
             let bytes = read_secret(&path)?;
-            String::from_utf8(bytes)
-                .map_err(|_| FileError::Content { path, what: "a PEM file of this node" })
+            String::from_utf8(bytes).map_err(|_| FileError::Content {
+                path,
+                what: "a PEM file of this node",
+            })
         };
         Ok(TlsKey {
             certificate: text(self.file(&format!("{name}.cert.pem")))?,
@@ -161,12 +170,19 @@ pub fn read_key(path: &Path) -> Result<SecretKey, FileError> {
 }
 
 fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, FileError> {
-    let content = || FileError::Content { path: path.to_owned(), what: "a key file" };
+    let content = || FileError::Content {
+        path: path.to_owned(),
+        what: "a key file",
+    };
     let text = Zeroizing::new(read_secret(path)?);
     let bytes = Zeroizing::new(
-        data_encoding::HEXLOWER.decode(text.trim_ascii()).map_err(|_| content())?,
+        data_encoding::HEXLOWER
+            .decode(text.trim_ascii())
+            .map_err(|_| content())?,
     );
-    Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| content())?))
+    Ok(Zeroizing::new(
+        bytes.as_slice().try_into().map_err(|_| content())?,
+    ))
 }
 
 fn make_tls_key(folder: &Path, names: Vec<String>) -> Result<TlsKey, FileError> {
@@ -176,7 +192,10 @@ fn make_tls_key(folder: &Path, names: Vec<String>) -> Result<TlsKey, FileError> 
     let mut params = CertificateParams::new(names).map_err(failed)?;
     params.distinguished_name = rcgen::DistinguishedName::new();
     let certificate = params.self_signed(&key).map_err(failed)?;
-    Ok(TlsKey { certificate: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
+    Ok(TlsKey {
+        certificate: certificate.pem(),
+        key: Zeroizing::new(key.serialize_pem()),
+    })
 }
 
 /// Hash of a certificate's public key, by which cards and profiles pin it.
@@ -193,9 +212,12 @@ impl TlsKey {
     /// # Errors
     /// [`FileError::Content`].
     pub fn der(&self) -> Result<Vec<u8>, FileError> {
-        let content = || FileError::Content { path: "certificate".into(), what: "a certificate" };
-        let (_, pem) = x509_parser::pem::parse_x509_pem(self.certificate.as_bytes())
-            .map_err(|_| content())?;
+        let content = || FileError::Content {
+            path: "certificate".into(),
+            what: "a certificate",
+        };
+        let (_, pem) =
+            x509_parser::pem::parse_x509_pem(self.certificate.as_bytes()).map_err(|_| content())?;
         Ok(pem.contents)
     }
 
@@ -204,7 +226,10 @@ impl TlsKey {
     /// # Errors
     /// [`FileError::Content`].
     pub fn hash(&self) -> Result<Hash, FileError> {
-        let content = || FileError::Content { path: "certificate".into(), what: "a certificate" };
+        let content = || FileError::Content {
+            path: "certificate".into(),
+            what: "a certificate",
+        };
         certificate_key_hash(&self.der()?).ok_or_else(content)
     }
 }

@@ -37,7 +37,10 @@ pub fn rotate(
     let io = |source| FileError::io(data, source);
     let me = store.read(|view| view.me);
     let known = store.read(|view| view.known.get(&me).cloned());
-    let unknown = || FileError::Content { path: data.to_owned(), what: "the folder of a node" };
+    let unknown = || FileError::Content {
+        path: data.to_owned(),
+        what: "the folder of a node",
+    };
     let known = known.ok_or_else(unknown)?;
     let old_recovery = read_recovery(recovery)?;
     let (signing, next) = (fresh_key().map_err(io)?, fresh_key().map_err(io)?);

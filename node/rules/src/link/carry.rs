@@ -8,7 +8,9 @@ use prost::Message;
 
 use super::{Closing, Context, Link, Named, Output, Serving, Unverified, carry, reads};
 use crate::ingest::Arrival;
-use crate::limits::{CREDIT_BYTES, STEP_BYTES, WANTED_RANGES_MAX, WANTS_IN_FLIGHT};
+use crate::limits::{
+    CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
+};
 use crate::log::Log;
 use crate::serve::{self, Target};
 use v1::carry_frame::Frame;
@@ -23,7 +25,12 @@ impl Link {
         let bytes = u64::try_from(frame.encoded_len()).unwrap_or(u64::MAX);
         let Some(frame) = frame.frame else { return };
         if self.hello.is_none() {
-            return self.refused(Refusal::new("carry frame", Reason::OutOfOrder), out);
+            // The two streams are not ordered with each other: what overtook the hello waits.
+            if self.early.len() >= EARLY_FRAMES_MAX {
+                return self.refused(Refusal::new("carry frame", Reason::OutOfOrder), out);
+            }
+            self.early.push(v1::CarryFrame { frame: Some(frame) });
+            return;
         }
         if matches!(
             frame,
@@ -185,15 +192,19 @@ impl Link {
     fn gone(&mut self, gone: &v1::Gone) -> Result<(), Refusal> {
         let id = LogId::from_slice(&gone.log)?;
         if let Some(following) = self.following.get_mut(&id) {
-            if gone.ranges.is_empty() {
-                following.pulled = false;
-                following.in_flight.clear();
-            }
-            for range in &gone.ranges {
-                following
-                    .in_flight
-                    .retain(|index| *index < range.from || *index >= range.to);
-            }
+            let asked = std::mem::take(&mut following.in_flight);
+            let is_gone = |index: &u64| {
+                gone.ranges
+                    .iter()
+                    .any(|range| range.from <= *index && *index < range.to)
+            };
+            let (lost, rest) = asked
+                .into_iter()
+                .partition(|index| gone.ranges.is_empty() || is_gone(index));
+            let lost: std::collections::BTreeSet<u64> = lost;
+            following.in_flight = rest;
+            following.gone.extend(lost);
+            following.withheld |= gone.ranges.is_empty();
         }
         Ok(())
     }
@@ -205,13 +216,11 @@ impl Link {
         let mut lines_missing = false;
         for (id, following) in &mut self.following {
             let log = model.logs.get(id);
-            lines_missing |= log.is_some_and(Log::is_behind);
+            lines_missing |= log.is_some_and(|log| log.pending(model).is_some());
             if following.pulled {
                 continue;
             }
-            let pending = log
-                .filter(|log| log.is_behind())
-                .and_then(|log| log.head.as_ref());
+            let pending = log.and_then(|log| log.pending(model));
             out.push(carry(Frame::Pull(v1::Pull {
                 log: id.as_bytes().to_vec(),
                 from: log.map_or(0, Log::size),
@@ -232,7 +241,9 @@ impl Link {
                 .missing
                 .iter()
                 .rev()
-                .filter(|index| !following.in_flight.contains(index))
+                .filter(|index| {
+                    !following.in_flight.contains(index) && !following.gone.contains(index)
+                })
                 .take(room)
                 .copied()
                 .collect();

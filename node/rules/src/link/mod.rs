@@ -136,7 +136,11 @@ struct Serving {
 struct Following {
     seed: LogSeed,
     pulled: bool,
+    /// The peer said that the log is not to be had: not pulled again before its next checkpoint.
+    withheld: bool,
     in_flight: BTreeSet<u64>,
+    /// What the peer said is not to be had: not asked for again before its next checkpoint.
+    gone: BTreeSet<u64>,
 }
 
 /// One side of a connection.
@@ -145,7 +149,10 @@ pub struct Link {
     peer: RcpId,
     state: Option<PeerState>,
     hello: Option<v1::SessionHello>,
+    early: Vec<v1::CarryFrame>,
     their_have: bool,
+    their_have_logs: usize,
+    said: bool,
     announced: BTreeMap<LogId, (u64, u64, u32)>,
     serving: BTreeMap<LogId, Serving>,
     wanted: VecDeque<(LogId, u64, u64)>,
@@ -169,7 +176,10 @@ impl Link {
             peer,
             state: None,
             hello: None,
+            early: Vec::new(),
             their_have: false,
+            their_have_logs: 0,
+            said: false,
             announced: BTreeMap::new(),
             serving: BTreeMap::new(),
             wanted: VecDeque::new(),
@@ -201,6 +211,9 @@ impl Link {
             Input::Refused(refusal) => self.refused(refusal, &mut out),
         }
         if self.hello.is_some() && !self.closed {
+            for frame in std::mem::take(&mut self.early) {
+                self.carry_frame(frame, context, &mut out);
+            }
             self.look(context, &mut out);
         }
         out
@@ -220,10 +233,18 @@ impl Link {
     pub fn is_quiet(&self, context: &Context<'_>) -> bool {
         self.their_have
             && self.wanted.is_empty()
-            && self
-                .following
-                .values()
-                .all(|following| following.in_flight.is_empty())
+            && self.following.iter().all(|(id, following)| {
+                following.in_flight.is_empty()
+                    && (following.withheld || context.model.logs.contains_key(id))
+            })
+            && self.serving.iter().all(|(id, serving)| {
+                let held = context
+                    .model
+                    .logs
+                    .get(id)
+                    .and_then(|log| log.held_head.as_ref());
+                held.is_none_or(|head| serving.next >= head.checkpoint.size)
+            })
             && context
                 .model
                 .logs

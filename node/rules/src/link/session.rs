@@ -1,5 +1,7 @@
 //! The `Session` side of a link: who we are, what we have, receipts.
 
+use std::collections::BTreeSet;
+
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
 use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
 use corridor_proto::wire::Identity;
@@ -11,7 +13,7 @@ use super::{
 use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING};
 use crate::limits::HELD_INTERVAL_MS;
 use crate::log::Log;
-use crate::peer::{Call, may_call};
+use crate::peer::{Call, PeerState, may_call};
 use v1::session_frame::Frame;
 
 /// Heads in one frame of the list of what is held.
@@ -59,8 +61,7 @@ impl Link {
             (_, false) | (Frame::Hello(_), true) => {
                 Err(Refusal::new("session frame", Reason::OutOfOrder))
             }
-            (Frame::Identity(identity), true) => Identity::verify(identity)
-                .map(|found| out.push(Output::Arrival(Arrival::Identity(Box::new(found))))),
+            (Frame::Identity(identity), true) => self.identity(identity, context, out),
             (Frame::Have(have), true) => self.have(have, context, out),
             (Frame::Checkpoint(frame), true) => self.checkpoint(frame, context, out),
             (Frame::Held(held), true) => {
@@ -96,7 +97,8 @@ impl Link {
         }
         let number = start_number(&hello.start_number)?;
         let seen = start_number(&hello.last_start_number)?;
-        if !seen.is_zero() && !model.starts.contains(&seen) {
+        let confirmed = matches!(self.state, Some(PeerState::Active | PeerState::Paused));
+        if confirmed && !seen.is_zero() && !model.starts.contains(&seen) {
             out.push(Output::Arrival(Arrival::StopSigning {
                 reason: ANOTHER_COPY_RAN,
             }));
@@ -135,8 +137,24 @@ impl Link {
         }
     }
 
-    fn say_what_we_have(&self, context: &Context<'_>, out: &mut Vec<Output>) {
+    /// The peer's charter and card, or a charter of ours that is longer than ours here.
+    fn identity(
+        &mut self,
+        message: v1::Identity,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let found = Identity::verify(message)?;
+        if ![self.peer, context.model.me].contains(&found.charter.rcp()) {
+            return Err(Refusal::new("charter", Reason::NotEntitled));
+        }
+        out.push(Output::Arrival(Arrival::Identity(Box::new(found))));
+        Ok(())
+    }
+
+    fn say_what_we_have(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
+        self.said = true;
         say_who_we_are(context, out);
         let logs: Vec<v1::HeldLog> = model
             .logs
@@ -177,7 +195,12 @@ impl Link {
         let charter = model
             .charter(&model.me)
             .ok_or(Refusal::new("charter", Reason::WrongRcp))?;
-        if have.logs.len() > SESSION_LOGS_MAX {
+        if !self.said {
+            // To the peer there is a difference, whatever it looked like from here.
+            self.say_what_we_have(context, out);
+        }
+        self.their_have_logs += have.logs.len();
+        if self.their_have_logs > SESSION_LOGS_MAX {
             return Err(Refusal::new("have", Reason::TooLong));
         }
         for held in &have.logs {
@@ -234,6 +257,12 @@ impl Link {
             out.push(Output::Arrival(arrival));
         }
         self.learn(id, seed);
+        if let Some(following) = self.following.get_mut(&id) {
+            if std::mem::take(&mut following.withheld) {
+                following.pulled = false;
+            }
+            following.gone.clear();
+        }
         Ok(())
     }
 
@@ -243,7 +272,9 @@ impl Link {
             self.following.entry(id).or_insert_with(|| Following {
                 seed,
                 pulled: false,
-                in_flight: std::collections::BTreeSet::new(),
+                withheld: false,
+                in_flight: BTreeSet::new(),
+                gone: BTreeSet::new(),
             });
         }
     }

@@ -5,9 +5,9 @@ use corridor_proto::kinds::{self, Kind, Shown as Body};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::record::SignedRecord;
 use corridor_proto::{RcpId, RecordId, v1};
+use corridor_rules::Reader;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
-use corridor_rules::Reader;
 use corridor_store::View;
 use prost::Message;
 use tonic::Status;
@@ -42,10 +42,18 @@ pub fn record(view: &View<'_>, shown: &Shown, with_raw: bool) -> v1::Record {
         },
         _ => Vec::new(),
     };
-    let standings = shown.row.stands.iter().filter(|stand| shown.row.lives(stand));
+    let standings = shown
+        .row
+        .stands
+        .iter()
+        .filter(|stand| shown.row.lives(stand));
     v1::Record {
         name: names::record(&shown.key),
-        kind: if kind == 0 { String::new() } else { kind_word(kind) },
+        kind: if kind == 0 {
+            String::new()
+        } else {
+            kind_word(kind)
+        },
         version: shown.current.as_ref().map_or(0, |stand| stand.version),
         state: state(view, shown).into(),
         time_ms: header.map_or(0, |header| header.time.0),
@@ -53,13 +61,21 @@ pub fn record(view: &View<'_>, shown: &Shown, with_raw: bool) -> v1::Record {
         standings: standings
             .map(|stand| v1::CircleStanding {
                 circle: names::circle(&shown.key.rcp, &stand.log),
-                circle_name: view.logs.get(&stand.log).map(circle_name).unwrap_or_default(),
+                circle_name: view
+                    .logs
+                    .get(&stand.log)
+                    .map(circle_name)
+                    .unwrap_or_default(),
                 index: stand.index,
                 version: stand.version,
             })
             .collect(),
         withdrawal: withdrawal(view, shown),
-        raw: if with_raw { shown.signed.clone().map(raw) } else { None },
+        raw: if with_raw {
+            shown.signed.clone().map(raw)
+        } else {
+            None
+        },
         revision: view.revision,
         unconfirmed: shown.unconfirmed,
     }
@@ -76,8 +92,16 @@ fn state(view: &View<'_>, shown: &Shown) -> v1::RecordState {
     match (&shown.current, &shown.signed) {
         (Some(_), Some(_)) => v1::RecordState::Current,
         (Some(stand), None) => {
-            let out = shown.row.quarantined.iter().any(|(hash, _)| *hash == stand.version_hash);
-            if out { v1::RecordState::Quarantined } else { v1::RecordState::Awaited }
+            let out = shown
+                .row
+                .quarantined
+                .iter()
+                .any(|(hash, _)| *hash == stand.version_hash);
+            if out {
+                v1::RecordState::Quarantined
+            } else {
+                v1::RecordState::Awaited
+            }
         }
         (None, _) if shown.row.withdrawn.is_some() => v1::RecordState::Withdrawn,
         (None, _) if shown.key.rcp == view.me => v1::RecordState::Internal,
@@ -93,7 +117,10 @@ fn withdrawal(view: &View<'_>, shown: &Shown) -> Option<v1::WithdrawalInfo> {
         .get(&said.note)
         .and_then(|place| view.salted(*place))
         .and_then(|(_, note)| v1::WithdrawalNote::decode(note.as_slice()).ok());
-    let replacement = RecordKey { rcp: shown.key.rcp, record: said.replacement };
+    let replacement = RecordKey {
+        rcp: shown.key.rcp,
+        record: said.replacement,
+    };
     Some(v1::WithdrawalInfo {
         up_to: said.up_to,
         code: code(said.reason).into(),
@@ -131,7 +158,10 @@ pub fn page(
     let mut records = Vec::new();
     let start = match (after, parent) {
         (Some(after), _) => Some(*after),
-        (None, Some(rcp)) => Some(RecordKey { rcp, record: RecordId::ZERO }),
+        (None, Some(rcp)) => Some(RecordKey {
+            rcp,
+            record: RecordId::ZERO,
+        }),
         (None, None) => None,
     };
     for entry in view.rows(start.as_ref()) {
@@ -141,7 +171,9 @@ pub fn page(
             Some(rcp) if key.rcp > rcp => break,
             _ => {}
         }
-        let Some(shown) = desk::show(view, &key, reader, edge::now(), show_all) else { continue };
+        let Some(shown) = desk::show(view, &key, reader, edge::now(), show_all) else {
+            continue;
+        };
         if shown.current.is_none() && !show_all {
             continue;
         }
@@ -155,7 +187,12 @@ pub fn page(
 
 /// A page token: the last key, bound to the question; it grants nothing.
 pub fn page_token(last: &RecordKey, parent: &str) -> String {
-    let bytes = [last.rcp.as_bytes().as_slice(), last.record.as_bytes(), &question(parent)].concat();
+    let bytes = [
+        last.rcp.as_bytes().as_slice(),
+        last.record.as_bytes(),
+        &question(parent),
+    ]
+    .concat();
     data_encoding::BASE64URL_NOPAD.encode(&bytes)
 }
 
@@ -168,7 +205,9 @@ pub fn read_page_token(token: &str, parent: &str) -> Result<Option<RecordKey>, S
         return Ok(None);
     }
     let read = || {
-        let bytes = data_encoding::BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
+        let bytes = data_encoding::BASE64URL_NOPAD
+            .decode(token.as_bytes())
+            .ok()?;
         let (rcp, rest) = bytes.split_at_checked(32)?;
         let (record, asked) = rest.split_at_checked(16)?;
         (asked == question(parent)).then_some(())?;
@@ -177,7 +216,12 @@ pub fn read_page_token(token: &str, parent: &str) -> Result<Option<RecordKey>, S
             record: RecordId::from_slice(record).ok()?,
         })
     };
-    let bad = || status::bad_field("page_token", "is not one of this list; begin again without it");
+    let bad = || {
+        status::bad_field(
+            "page_token",
+            "is not one of this list; begin again without it",
+        )
+    };
     read().map(Some).ok_or_else(bad)
 }
 

@@ -7,9 +7,9 @@ use corridor_proto::kinds::Kind;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::{Identity, proof_message};
 use corridor_proto::{LogId, RecordId, v1};
+use corridor_rules::Reader;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
-use corridor_rules::Reader;
 use corridor_store::View;
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -25,7 +25,8 @@ fn missing(name: &str) -> Status {
 }
 
 fn kind(word: &str) -> Result<Kind, Status> {
-    word.parse().map_err(|_| status::bad_field("kind", "is no kind of record known here"))
+    word.parse()
+        .map_err(|_| status::bad_field("kind", "is no kind of record known here"))
 }
 
 impl Api {
@@ -42,25 +43,36 @@ impl Api {
     fn own(&self, name: &str) -> Result<RecordId, Status> {
         let key = names::parse_record("name", name)?;
         let me = self.desk.store().read(|view| view.me);
-        if key.rcp == me { Ok(key.record) } else { Err(missing(name)) }
+        if key.rcp == me {
+            Ok(key.record)
+        } else {
+            Err(missing(name))
+        }
     }
 
     fn circles(&self, circles: &[String]) -> Result<Vec<LogId>, Status> {
-        self.desk
-            .store()
-            .read(|view| circles.iter().map(|name| names::find_circle(view, name)).collect())
+        self.desk.store().read(|view| {
+            circles
+                .iter()
+                .map(|name| names::find_circle(view, name))
+                .collect()
+        })
     }
 
     fn draft(&self, record: RecordId) -> Result<v1::Draft, Status> {
         self.desk.store().read(|view| {
-            let key = RecordKey { rcp: view.me, record };
+            let key = RecordKey {
+                rcp: view.me,
+                record,
+            };
             draft(view, record).ok_or_else(|| missing(&names::record(&key)))
         })
     }
 
     fn own_record(&self, record: RecordId) -> Result<Option<v1::Record>, Status> {
         let rcp = self.desk.store().read(|view| view.me);
-        self.record(&RecordKey { rcp, record }, &Reader::Secretariat).map(Some)
+        self.record(&RecordKey { rcp, record }, &Reader::Secretariat)
+            .map(Some)
     }
 }
 
@@ -68,13 +80,19 @@ fn draft(view: &View<'_>, record: RecordId) -> Option<v1::Draft> {
     let (code, body) = desk::draft(view, record)?;
     let problems = desk::links(code, &body).err().unwrap_or_default();
     Some(v1::Draft {
-        name: names::record(&RecordKey { rcp: view.me, record }),
+        name: names::record(&RecordKey {
+            rcp: view.me,
+            record,
+        }),
         kind: message::kind_word(code),
         body,
         time_ms: view.drafts.get(&record)?.at.0,
         problems: problems
             .into_iter()
-            .map(|p| v1::Problem { field: p.field, description: format!("{}; {}", p.what, p.remedy) })
+            .map(|p| v1::Problem {
+                field: p.field,
+                description: format!("{}; {}", p.what, p.remedy),
+            })
             .collect(),
     })
 }
@@ -85,13 +103,19 @@ fn proof(view: &View<'_>, shown: &Shown) -> Option<v1::ProveRecordResponse> {
     let log = view.logs.get(&stand.log)?;
     let head = log.held_head.as_ref()?;
     let known = view.known.get(&shown.key.rcp)?;
-    let identity = Identity { charter: known.charter.clone(), card: known.card.clone()? };
+    let identity = Identity {
+        charter: known.charter.clone(),
+        card: known.card.clone()?,
+    };
     Some(v1::ProveRecordResponse {
         identity: Some(identity.message()),
         raw: Some(message::raw(signed)),
         seed: log.seed.as_bytes().to_vec(),
         index: stand.index,
-        line: view.lines(&log.id, stand.index, stand.index + 1).into_iter().next()?,
+        line: view
+            .lines(&log.id, stand.index, stand.index + 1)
+            .into_iter()
+            .next()?,
         proof: proof_message(&log.tree.inclusion(stand.index, head.checkpoint.size)?),
         checkpoint: head.note.clone().into_bytes(),
     })
@@ -106,7 +130,10 @@ fn withdrawal_reason(code: v1::WithdrawalCode) -> Result<WithdrawalReason, Statu
         v1::WithdrawalCode::PersonalData => WithdrawalReason::PersonalData,
         v1::WithdrawalCode::Other => WithdrawalReason::Other,
         v1::WithdrawalCode::Unspecified => {
-            return Err(status::bad_field("code", "is missing; say why the record is withdrawn"));
+            return Err(status::bad_field(
+                "code",
+                "is missing; say why the record is withdrawn",
+            ));
         }
     })
 }
@@ -153,10 +180,12 @@ impl RecordService for Api {
         request: Request<v1::ListDraftsRequest>,
     ) -> Result<Response<v1::ListDraftsResponse>, Status> {
         self.secretariat(request.metadata())?;
-        let drafts = self
-            .desk
-            .store()
-            .read(|view| view.drafts.keys().filter_map(|record| draft(view, *record)).collect());
+        let drafts = self.desk.store().read(|view| {
+            view.drafts
+                .keys()
+                .filter_map(|record| draft(view, *record))
+                .collect()
+        });
         Ok(Response::new(v1::ListDraftsResponse { drafts }))
     }
 
@@ -173,7 +202,10 @@ impl RecordService for Api {
             return Ok(Response::new(v1::PublishRecordResponse { record: None }));
         }
         let circles = (!circles.is_empty()).then_some(circles);
-        self.desk.publish(record, circles).await.map_err(status::desk)?;
+        self.desk
+            .publish(record, circles)
+            .await
+            .map_err(status::desk)?;
         let record = self.own_record(record)?;
         Ok(Response::new(v1::PublishRecordResponse { record }))
     }
@@ -186,8 +218,13 @@ impl RecordService for Api {
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let circles = self.circles(&request.circles)?;
-        self.desk.share(record, circles).await.map_err(status::desk)?;
-        Ok(Response::new(v1::ShareRecordResponse { record: self.own_record(record)? }))
+        self.desk
+            .share(record, circles)
+            .await
+            .map_err(status::desk)?;
+        Ok(Response::new(v1::ShareRecordResponse {
+            record: self.own_record(record)?,
+        }))
     }
 
     async fn narrow_record(
@@ -200,7 +237,9 @@ impl RecordService for Api {
         let circles = self.circles(&request.circles)?;
         let wish = corridor_rules::desk::Wish::Narrow { record, circles };
         self.desk.wish(wish).await.map_err(status::desk)?;
-        Ok(Response::new(v1::NarrowRecordResponse { record: self.own_record(record)? }))
+        Ok(Response::new(v1::NarrowRecordResponse {
+            record: self.own_record(record)?,
+        }))
     }
 
     async fn withdraw_record(
@@ -216,11 +255,20 @@ impl RecordService for Api {
             name => Some(self.own(name)?),
         };
         let up_to = (request.up_to != 0).then_some(request.up_to);
-        let note = (!request.note.is_empty())
-            .then(|| v1::WithdrawalNote { texts: request.note.clone() }.encode_to_vec());
-        let withdrawn = self.desk.withdraw(record, up_to, reason, note, replacement).await;
+        let note = (!request.note.is_empty()).then(|| {
+            v1::WithdrawalNote {
+                texts: request.note.clone(),
+            }
+            .encode_to_vec()
+        });
+        let withdrawn = self
+            .desk
+            .withdraw(record, up_to, reason, note, replacement)
+            .await;
         withdrawn.map_err(status::desk)?;
-        Ok(Response::new(v1::WithdrawRecordResponse { record: self.own_record(record)? }))
+        Ok(Response::new(v1::WithdrawRecordResponse {
+            record: self.own_record(record)?,
+        }))
     }
 
     async fn get_record(
@@ -250,12 +298,23 @@ impl RecordService for Api {
         };
         let after = message::read_page_token(&request.page_token, &request.parent)?;
         let page = self.desk.store().read(|view| {
-            message::page(view, &reader, parent, after.as_ref(), size, request.show_all)
+            message::page(
+                view,
+                &reader,
+                parent,
+                after.as_ref(),
+                size,
+                request.show_all,
+            )
         })?;
         let (records, last) = page;
-        let next_page_token =
-            last.map(|last| message::page_token(&last, &request.parent)).unwrap_or_default();
-        Ok(Response::new(v1::ListRecordsResponse { records, next_page_token }))
+        let next_page_token = last
+            .map(|last| message::page_token(&last, &request.parent))
+            .unwrap_or_default();
+        Ok(Response::new(v1::ListRecordsResponse {
+            records,
+            next_page_token,
+        }))
     }
 
     type WatchRecordsStream = watch::Changes;
@@ -277,9 +336,10 @@ impl RecordService for Api {
         let reader = self.reader(request.metadata())?;
         let name = request.into_inner().name;
         let key = names::parse_record("name", &name)?;
-        let found = self.desk.store().read(|view| {
-            proof(view, &desk::show(view, &key, &reader, edge::now(), true)?)
-        });
+        let found = self
+            .desk
+            .store()
+            .read(|view| proof(view, &desk::show(view, &key, &reader, edge::now(), true)?));
         found.map(Response::new).ok_or_else(|| missing(&name))
     }
 
@@ -295,9 +355,11 @@ impl RecordService for Api {
                 "" => None,
                 name => Some(names::find_circle(view, name)?),
             };
-            let preview =
-                desk::preview(view, peer, circle, edge::now()).map_err(status::store)?;
-            let times = preview.records.iter().filter_map(|shown| Some(shown.header()?.time.0));
+            let preview = desk::preview(view, peer, circle, edge::now()).map_err(status::store)?;
+            let times = preview
+                .records
+                .iter()
+                .filter_map(|shown| Some(shown.header()?.time.0));
             Ok(Response::new(v1::PreviewPeerResponse {
                 oldest_ms: times.min().unwrap_or(0),
                 newly: u32::try_from(preview.newly).unwrap_or(u32::MAX),
@@ -318,7 +380,10 @@ impl RecordService for Api {
         let request = request.into_inner();
         let key = names::parse_record("name", &request.name)?;
         let peer = names::parse_rcp("peer", &request.peer)?;
-        let found = self.desk.store().read(|view| desk::explain(view, &key, peer, edge::now()));
+        let found = self
+            .desk
+            .store()
+            .read(|view| desk::explain(view, &key, peer, edge::now()));
         let found = found.ok_or_else(|| missing(&request.name))?;
         let reason = |circle: &desk::CircleWhy| match circle.verdict {
             Ok(grant) => grant.says(),

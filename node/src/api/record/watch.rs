@@ -35,7 +35,10 @@ pub fn read_cursor(cursor: &str) -> Result<u64, Status> {
         return Ok(0);
     }
     let bad = || status::bad_field("cursor", "is not one of this node; begin again without it");
-    cursor.strip_prefix("r").and_then(|number| number.parse().ok()).ok_or_else(bad)
+    cursor
+        .strip_prefix("r")
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(bad)
 }
 
 /// Follows changes after `cursor`.
@@ -88,11 +91,17 @@ fn look(
                 }
                 if let Some(shown) = desk::show(view, &key, &reader, edge::now(), false) {
                     let record = Some(message::record(view, &shown, false));
-                    changes.push(v1::WatchRecordsResponse { record, cursor: String::new() });
+                    changes.push(v1::WatchRecordsResponse {
+                        record,
+                        cursor: String::new(),
+                    });
                 }
             }
             let cursor = format!("r{seen}");
-            changes.push(v1::WatchRecordsResponse { record: None, cursor });
+            changes.push(v1::WatchRecordsResponse {
+                record: None,
+                cursor,
+            });
         }
         Ok((changes, seen))
     })
