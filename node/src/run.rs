@@ -94,8 +94,8 @@ pub async fn start(
         sender.send_replace(revision);
     });
     let desk = Desk::new(store.clone(), changed.clone());
-    let exchange = Exchange::new(store, peer_tls, changed);
     let (stop, stopped) = watch::channel(false);
+    let exchange = Exchange::new(store, peer_tls, changed, stopped.clone());
     let mut tasks = JoinSet::new();
     tasks.spawn(dial::dial_all(Arc::clone(&exchange), stopped.clone()));
     tasks.spawn(serve_peers(

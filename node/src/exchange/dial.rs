@@ -127,7 +127,7 @@ enum Next {
     Again,
     /// The link ended: after a pause.
     Later,
-    /// It does not know our transport key yet: introduce ourselves first.
+    /// It knows too little of us: introduce ourselves first.
     Introduce,
 }
 
@@ -245,6 +245,14 @@ async fn hello(
     Ok(Next::Again)
 }
 
+/// It does not know our transport key yet, or that we accepted each other.
+const fn may_follow_from_a_hello(code: tonic::Code) -> bool {
+    matches!(
+        code,
+        tonic::Code::Unauthenticated | tonic::Code::PermissionDenied
+    )
+}
+
 async fn link(
     exchange: &Arc<Exchange>,
     peer: RcpId,
@@ -261,7 +269,7 @@ async fn link(
     let opened = tokio::time::timeout(CALL_TIME, opened).await;
     let (session, carry) = match opened.map_err(|_| "it does not answer".to_owned())? {
         Ok(streams) => streams,
-        Err(status) if status.code() == tonic::Code::Unauthenticated => {
+        Err(status) if may_follow_from_a_hello(status.code()) => {
             return Ok(Next::Introduce);
         }
         Err(status) => return Err(format!("it refused: {}", status.message())),

@@ -71,6 +71,7 @@ impl Driver<'_> {
     async fn run(&mut self, lease: &Lease<'_>) -> String {
         let mut changed = self.exchange.changes();
         let mut cancelled = lease.cancelled.clone();
+        let mut stopped = self.exchange.stopped.clone();
         let mut tick = tokio::time::interval(TICK);
         let mut input = Input::Start;
         loop {
@@ -90,6 +91,7 @@ impl Driver<'_> {
                 () = std::future::ready(()), if self.more => Input::Changed,
                 Ok(()) = changed.changed() => Input::Changed,
                 _ = tick.tick() => Input::Changed,
+                _ = stopped.wait_for(|stopped| *stopped) => return "this node stops".to_owned(),
                 _ = cancelled.wait_for(|cancelled| *cancelled) => {
                     return "another connection to the same node took its place".to_owned();
                 }

@@ -40,6 +40,7 @@ pub struct Exchange {
     pub statuses: Arc<Statuses>,
     tls: Tls,
     changed: watch::Receiver<u64>,
+    stopped: watch::Receiver<bool>,
     links: Mutex<HashMap<RcpId, Registered>>,
     next_id: AtomicU64,
 }
@@ -51,13 +52,20 @@ struct Registered {
 }
 
 impl Exchange {
-    /// The exchange of a node over its store; `changed` follows the store's revision.
-    pub fn new(store: Store, tls: Tls, changed: watch::Receiver<u64>) -> Arc<Self> {
+    /// The exchange of a node over its store; `changed` follows the store's revision,
+    /// `stopped` ends all links.
+    pub fn new(
+        store: Store,
+        tls: Tls,
+        changed: watch::Receiver<u64>,
+        stopped: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store,
             statuses: Arc::default(),
             tls,
             changed,
+            stopped,
             links: Mutex::new(HashMap::new()),
             next_id: AtomicU64::new(1),
         })

@@ -1,0 +1,95 @@
+//! Circles: opening them, and saying who reads them.
+
+use std::collections::BTreeMap;
+
+use corridor_proto::limits::{CIRCLE_NAME_BYTES_MAX, READERS_MAX};
+use corridor_proto::line::{Act, ReaderList, readers_hash};
+use corridor_proto::{LogId, LogSeed, RcpId, Salt, UnixMillis};
+
+use super::{Decision, Desk, DeskRefusal, circle};
+use crate::fact::{Fact, blob};
+use crate::log::{Log, Sort};
+use crate::peer::PeerState;
+
+impl Desk<'_> {
+    pub(super) fn open_circle(&mut self, name: &str, open: bool, relay: bool) -> Decision {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if name.is_empty() || name.len() > 64.min(CIRCLE_NAME_BYTES_MAX) || !name.bytes().all(fits)
+        {
+            return Err(DeskRefusal::Name(name.to_owned()));
+        }
+        if self.model.circle(name).is_some() {
+            return Err(DeskRefusal::Exists(name.to_owned()));
+        }
+        let seed = LogSeed::new(self.bytes());
+        let sort = if open { Sort::Open } else { Sort::Closed };
+        let log = Log::new(self.model.me, seed, sort, name.to_owned());
+        let list = ReaderList {
+            relay: open && relay,
+            circle: name.to_owned(),
+            ..ReaderList::default()
+        };
+        let mut facts = vec![circle(self.model.me, seed, sort, name)];
+        facts.extend(self.list(&log, &list)?);
+        Ok(facts)
+    }
+
+    /// A new reader list of a log, and for an open one the line that names it.
+    fn list(&mut self, log: &Log, list: &ReaderList) -> Decision {
+        let bytes = list.encode()?;
+        let salt = Salt::new(self.bytes());
+        let hash = readers_hash(&salt, &bytes);
+        let mut facts = vec![Fact::List {
+            log: log.id,
+            hash,
+            blob: blob(&salt, &bytes),
+        }];
+        if log.sort == Sort::Open {
+            let line = self.line(Act::Readers { list: hash });
+            facts.extend(self.append(log, vec![line])?);
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn set_readers(
+        &mut self,
+        id: LogId,
+        readers: BTreeMap<RcpId, UnixMillis>,
+    ) -> Decision {
+        let log = self.own_log(&id)?.clone();
+        let Some(old) = log
+            .readers
+            .as_ref()
+            .filter(|_| matches!(log.sort, Sort::Open | Sort::Closed))
+        else {
+            return Err(DeskRefusal::NoList(log.name));
+        };
+        if readers.len() > READERS_MAX {
+            return Err(DeskRefusal::TooMany("readers"));
+        }
+        let before: BTreeMap<_, _> = old.list.readers.iter().copied().collect();
+        if before == readers {
+            return Err(DeskRefusal::Nothing("these are the readers already"));
+        }
+        for rcp in readers.keys().filter(|rcp| !before.contains_key(rcp)) {
+            if self.model.peer_state(rcp) != Some(PeerState::Active) {
+                return Err(DeskRefusal::NotActive(*rcp));
+            }
+        }
+        let mut facts: Vec<Fact> = before
+            .keys()
+            .filter(|rcp| !readers.contains_key(rcp))
+            .map(|rcp| Fact::Former {
+                log: id,
+                rcp: *rcp,
+                size: log.size(),
+            })
+            .collect();
+        let list = ReaderList {
+            readers: readers.into_iter().collect(),
+            ..old.list.clone()
+        };
+        facts.extend(self.list(&log, &list)?);
+        Ok(facts)
+    }
+}

@@ -1,0 +1,311 @@
+//! Drafts, publishing, sharing wider and narrower, withdrawing.
+//!
+//! **Invariant:** a withdrawal goes to every log in which the record ever stood, and to the private
+//! circle of every reader that lost one of them after the record stood there.
+
+use std::collections::BTreeSet;
+
+use corridor_proto::id::next_ordinal;
+use corridor_proto::limits::NOTE_BYTES_MAX;
+use corridor_proto::line::{Act, WHOLE_RECORD, Withdrawal, WithdrawalReason, note_hash};
+use corridor_proto::record::NewRecord;
+use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt, UnixMillis};
+
+use super::{Decision, Desk, DeskRefusal, Link, unknown_record};
+use crate::fact::{Fact, blob};
+use crate::log::{Log, Sort};
+use crate::model::{Model, Rows};
+use crate::peer::PeerState;
+use crate::row::RecordRow;
+use crate::visibility::{Reader, may_read};
+
+impl Desk<'_> {
+    pub(super) fn save_draft(
+        &mut self,
+        record: Option<RecordId>,
+        kind: u16,
+        body: &[u8],
+    ) -> Decision {
+        if let Some(record) = record {
+            let row = self.row(record);
+            if row.is_none() && !self.model.drafts.contains_key(&record) {
+                return Err(unknown_record(record));
+            }
+            refuse_withdrawn(record, row.as_ref())?;
+        }
+        let record = record.unwrap_or_else(|| RecordId::new(self.bytes()));
+        let blob = blob(&Salt::new(self.bytes()), body);
+        Ok(vec![Fact::Draft {
+            record,
+            kind,
+            at: self.now,
+            blob,
+        }])
+    }
+
+    pub(super) fn discard_draft(&self, record: RecordId) -> Decision {
+        if !self.model.drafts.contains_key(&record) {
+            return Err(DeskRefusal::Unknown {
+                what: "draft",
+                id: record.to_string(),
+            });
+        }
+        Ok(vec![Fact::DraftGone { record }])
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        record: RecordId,
+        kind: u16,
+        body: Vec<u8>,
+        links: &[Link],
+        circles: Option<Vec<LogId>>,
+    ) -> Decision {
+        let row = self.row(record).unwrap_or_default();
+        refuse_withdrawn(record, Some(&row))?;
+        let circles = circles.unwrap_or_else(|| {
+            row.stands
+                .iter()
+                .filter(|stand| row.lives(stand))
+                .map(|stand| stand.log)
+                .collect()
+        });
+        let circles: BTreeSet<LogId> = circles.into_iter().collect();
+        if circles.is_empty() {
+            return Err(DeskRefusal::NoCircle(record));
+        }
+        for circle in &circles {
+            self.check_circle(circle, links)?;
+        }
+        let last = row.last_version().max(row.burnt());
+        let version = next_ordinal(last, self.now).ok_or(DeskRefusal::TooMany("versions"))?;
+        let new = NewRecord {
+            record,
+            version,
+            kind,
+            time: self.now,
+            salt: Salt::new(self.bytes()),
+            body,
+        };
+        let me = self.model.me;
+        let charter = self
+            .model
+            .charter(&me)
+            .ok_or_else(|| unknown_record(record))?;
+        let verified = new.sign(charter, self.key)?;
+        let version_hash = verified.version_hash();
+        let signed = verified.into_signed();
+        let mut facts = vec![Fact::Record {
+            blob: blob(&signed.salt, &signed.body),
+            header: signed.header,
+        }];
+        for circle in circles {
+            let line = self.line(Act::Publish {
+                version_hash,
+                record,
+                version,
+            });
+            facts.extend(self.append(self.own_log(&circle)?, vec![line])?);
+        }
+        if self.model.drafts.contains_key(&record) {
+            facts.push(Fact::DraftGone { record });
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn share(
+        &mut self,
+        record: RecordId,
+        links: &[Link],
+        circles: &[LogId],
+    ) -> Decision {
+        let row = self.row(record).ok_or_else(|| unknown_record(record))?;
+        refuse_withdrawn(record, Some(&row))?;
+        let burnt = row.burnt();
+        let newest = row
+            .versions
+            .iter()
+            .filter(|held| !held.erased && held.version > burnt)
+            .max_by_key(|held| held.version)
+            .ok_or_else(|| unknown_record(record))?;
+        let (version, version_hash) = (newest.version, newest.version_hash);
+        let mut facts = Vec::new();
+        for circle in circles.iter().collect::<BTreeSet<_>>() {
+            self.check_circle(circle, links)?;
+            if row
+                .living(circle)
+                .is_some_and(|stand| stand.version == version)
+            {
+                continue;
+            }
+            let line = self.line(Act::Publish {
+                version_hash,
+                record,
+                version,
+            });
+            facts.extend(self.append(self.own_log(circle)?, vec![line])?);
+        }
+        if facts.is_empty() {
+            return Err(DeskRefusal::Nothing(
+                "the record already stands in these circles",
+            ));
+        }
+        Ok(facts)
+    }
+
+    /// Whether a record with these links may be published into a circle.
+    fn check_circle(&self, id: &LogId, links: &[Link]) -> Result<(), DeskRefusal> {
+        let log = self.own_log(id)?;
+        if let Sort::Private(peer) = log.sort {
+            if self.model.peer_state(&peer) != Some(PeerState::Active) {
+                return Err(DeskRefusal::OnlyWithdrawals(peer));
+            }
+        }
+        for link in links {
+            if !link_fits(self.model, self.rows, log, link) {
+                return Err(DeskRefusal::Link {
+                    link: *link,
+                    circle: log.name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn narrow(&mut self, record: RecordId, circles: &[LogId]) -> Decision {
+        let row = self.row(record).ok_or_else(|| unknown_record(record))?;
+        let mut facts = Vec::new();
+        for circle in circles.iter().collect::<BTreeSet<_>>() {
+            if row.living(circle).is_none() {
+                continue;
+            }
+            let line = self.line(Act::Leave { record });
+            facts.extend(self.append(self.own_log(circle)?, vec![line])?);
+        }
+        if facts.is_empty() {
+            return Err(DeskRefusal::Nothing(
+                "the record stands in none of these circles",
+            ));
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        record: RecordId,
+        up_to: u64,
+        reason: WithdrawalReason,
+        note: Option<Vec<u8>>,
+        replacement: Option<RecordId>,
+    ) -> Decision {
+        let row = self.row(record).ok_or_else(|| unknown_record(record))?;
+        if up_to <= row.burnt() {
+            return Err(DeskRefusal::Nothing("these versions were withdrawn before"));
+        }
+        let mut facts = Vec::new();
+        let note = match note {
+            Some(note) if note.len() > NOTE_BYTES_MAX => {
+                return Err(Refusal::new("note", corridor_proto::Reason::TooLong).into());
+            }
+            Some(note) => {
+                let salt = Salt::new(self.bytes());
+                let hash = note_hash(&salt, &note);
+                facts.push(Fact::Note {
+                    hash,
+                    blob: blob(&salt, &note),
+                });
+                hash
+            }
+            None => Hash::ZERO,
+        };
+        for id in withdrawal_logs(self.model, &row, self.now) {
+            let log = self.own_log(&id)?;
+            let replacement = replacement
+                .filter(|record| {
+                    let link = Link {
+                        rcp: self.model.me,
+                        record: *record,
+                    };
+                    link_fits(self.model, self.rows, log, &link)
+                })
+                .unwrap_or(RecordId::ZERO);
+            let line = self.line(Act::Withdraw(Withdrawal {
+                record,
+                up_to,
+                reason,
+                note,
+                replacement,
+            }));
+            facts.extend(self.append(self.own_log(&id)?, vec![line])?);
+        }
+        if up_to == WHOLE_RECORD && self.model.drafts.contains_key(&record) {
+            facts.push(Fact::DraftGone { record });
+        }
+        Ok(facts)
+    }
+}
+
+fn refuse_withdrawn(record: RecordId, row: Option<&RecordRow>) -> Result<(), DeskRefusal> {
+    if row.is_some_and(|row| row.burnt() >= WHOLE_RECORD) {
+        return Err(DeskRefusal::Withdrawn(record));
+    }
+    Ok(())
+}
+
+/// Whether the readers of a circle of ours can find the record that a link names.
+///
+/// Links point from the narrower record to the wider one only (PROTOCOL.md, "Links").
+pub fn link_fits(model: &Model, rows: &dyn Rows, circle: &Log, link: &Link) -> bool {
+    let Some(row) = rows.row(link) else {
+        return false;
+    };
+    let is_public = |id: &LogId| {
+        model
+            .logs
+            .get(id)
+            .is_some_and(|log| log.owner == link.rcp && log.sort == Sort::Public)
+    };
+    if row
+        .stands
+        .iter()
+        .any(|stand| row.lives(stand) && is_public(&stand.log))
+    {
+        return true;
+    }
+    if link.rcp == model.me {
+        return row.living(&circle.id).is_some();
+    }
+    let answers = circle
+        .readers
+        .as_ref()
+        .and_then(|readers| readers.list.answers);
+    circle.sort == Sort::Private(link.rcp)
+        || answers.is_some_and(|(log, _)| row.living(&log).is_some())
+}
+
+/// The logs that must carry a withdrawal: every one in which the record ever stood, and the private
+/// circle of each reader that lost one of them after the record stood there.
+fn withdrawal_logs(model: &Model, row: &RecordRow, now: UnixMillis) -> BTreeSet<LogId> {
+    let mut logs = BTreeSet::new();
+    for stand in &row.stands {
+        let Some(log) = model
+            .logs
+            .get(&stand.log)
+            .filter(|log| log.owner == model.me)
+        else {
+            continue;
+        };
+        logs.insert(log.id);
+        let lost = log.former.iter().filter(|(_, size)| stand.first < **size);
+        let ended = log
+            .readers
+            .iter()
+            .flat_map(|readers| readers.list.readers.iter().map(|(rcp, _)| rcp));
+        for rcp in lost.map(|(rcp, _)| rcp).chain(ended) {
+            if may_read(model, log, &Reader::Peer(*rcp), now).is_err() {
+                logs.extend(model.private_log(rcp).map(|log| log.id));
+            }
+        }
+    }
+    logs
+}

@@ -1,0 +1,78 @@
+//! Why a wish is not carried out, each with what to do next.
+
+use corridor_proto::{RcpId, RecordId, Refusal};
+
+use super::Link;
+
+/// Why a wish was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeskRefusal {
+    /// No such record, draft, circle or peer of ours.
+    #[error("there is no {what} {id} here; list them to see their identifiers")]
+    Unknown {
+        /// What was looked for.
+        what: &'static str,
+        /// Its identifier.
+        id: String,
+    },
+    /// The record was withdrawn whole.
+    #[error("record {0} was withdrawn for good; publish a new record that replaces it")]
+    Withdrawn(RecordId),
+    /// No circle was named and the record stands in none.
+    #[error("record {0} stands in no circle; name the circles that are to receive it")]
+    NoCircle(RecordId),
+    /// A body names a record that the circle's readers could not find.
+    #[error(
+        "the record names {}/{}, which the readers of circle {circle:?} cannot see; share that \
+         record with the circle first, or take the link out", link.rcp, link.record
+    )]
+    Link {
+        /// What it names.
+        link: Link,
+        /// The circle.
+        circle: String,
+    },
+    /// The circle takes withdrawals only.
+    #[error("{0} gets withdrawals only; resume the partner first")]
+    OnlyWithdrawals(RcpId),
+    /// The record already stands there in this version, or does not stand there.
+    #[error("nothing changes: {0}")]
+    Nothing(&'static str),
+    /// A name that cannot be a circle's.
+    #[error("circle names have 1 to 64 lower-case letters, digits and hyphens; {0:?} does not fit")]
+    Name(String),
+    /// The circle exists.
+    #[error("there is a circle {0:?} already; choose another name")]
+    Exists(String),
+    /// The circle has no reader list.
+    #[error("circle {0:?} has no reader list; only named circles do")]
+    NoList(String),
+    /// A reader is not an active peer.
+    #[error("{0} is not an active partner; pair and confirm it first")]
+    NotActive(RcpId),
+    /// Too many of something.
+    #[error("there are too many {0}; remove some first")]
+    TooMany(&'static str),
+    /// The peer's state does not allow it.
+    #[error("partner {rcp} is {state}; {remedy}")]
+    State {
+        /// Which peer.
+        rcp: RcpId,
+        /// Its state.
+        state: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The invitation is unknown, used or over.
+    #[error("the invitation is unknown, already used or older than seven days; ask for a new one")]
+    Invitation,
+    /// It is our own.
+    #[error("this is our own {0}; nothing to do")]
+    Ourselves(&'static str),
+    /// Nothing is signed any more.
+    #[error("this node signs nothing more ({0}); run corridor-node doctor and act on what it says")]
+    SigningStopped(String),
+    /// What was composed breaks a rule of the protocol.
+    #[error(transparent)]
+    Protocol(#[from] Refusal),
+}

@@ -1,0 +1,154 @@
+//! What an RCP can wish.
+
+use std::collections::BTreeMap;
+
+use corridor_proto::card::SignedCard;
+use corridor_proto::charter::SignedKeyEvent;
+use corridor_proto::line::WithdrawalReason;
+use corridor_proto::wire::Identity;
+use corridor_proto::{LogId, RcpId, RecordId, StartNumber, Token, UnixMillis};
+
+use super::Link;
+
+/// What the RCP wishes to do.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// Save a draft: of a new record, or of a new version of one of ours.
+    SaveDraft {
+        /// Which record; `None` makes a new one.
+        record: Option<RecordId>,
+        /// Kind of record.
+        kind: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// Discard a draft.
+    DiscardDraft {
+        /// Which.
+        record: RecordId,
+    },
+    /// Sign a draft and let it stand in circles.
+    Publish {
+        /// Which.
+        record: RecordId,
+        /// Kind of the draft, as it was read.
+        kind: u16,
+        /// The draft's body, as it was read.
+        body: Vec<u8>,
+        /// The records that the body names.
+        links: Vec<Link>,
+        /// Into which circles; `None` for wherever the record stands.
+        circles: Option<Vec<LogId>>,
+    },
+    /// Let the newest version stand in more circles.
+    Share {
+        /// Which.
+        record: RecordId,
+        /// The records that its body names.
+        links: Vec<Link>,
+        /// In which circles.
+        circles: Vec<LogId>,
+    },
+    /// Let a record leave circles.
+    Narrow {
+        /// Which.
+        record: RecordId,
+        /// Which circles.
+        circles: Vec<LogId>,
+    },
+    /// Withdraw a record everywhere.
+    Withdraw {
+        /// Which.
+        record: RecordId,
+        /// Up to which version; `None` for the whole record.
+        up_to: Option<u64>,
+        /// Why.
+        reason: WithdrawalReason,
+        /// Encoded note to readers.
+        note: Option<Vec<u8>>,
+        /// The record that replaces it.
+        replacement: Option<RecordId>,
+    },
+    /// Open a circle.
+    OpenCircle {
+        /// Its name.
+        name: String,
+        /// Whether readers know each other.
+        open: bool,
+        /// Whether readers may pass it on.
+        relay: bool,
+    },
+    /// Say who reads a circle from now on.
+    SetReaders {
+        /// Which circle.
+        log: LogId,
+        /// All readers, each with the end of its right, zero for none.
+        readers: BTreeMap<RcpId, UnixMillis>,
+    },
+    /// Make an invitation.
+    Invite {
+        /// Its secret.
+        token: Token,
+    },
+    /// Accept the invitation of another RCP.
+    Accept {
+        /// Who invites.
+        identity: Box<Identity>,
+        /// The token, to be shown to its node.
+        token: Token,
+    },
+    /// Take in an acceptance: a known invitation's token came back.
+    Redeem {
+        /// Who accepts.
+        identity: Box<Identity>,
+        /// The token.
+        token: Token,
+    },
+    /// An invited peer's node answered.
+    Answered {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// A person confirmed the peer's safety number or RcpId.
+    Confirm {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// The safety numbers differ, or the peer is not who it should be.
+    Refuse {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// Send a peer withdrawals only, for now.
+    Pause {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// End a pause.
+    Resume {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// End the relation with a peer.
+    Leave {
+        /// Which.
+        rcp: RcpId,
+    },
+    /// A new card of ours.
+    RenewCard {
+        /// The card.
+        card: SignedCard,
+    },
+    /// Our signing key was replaced.
+    Rotate {
+        /// The key event.
+        event: SignedKeyEvent,
+        /// The card under the new key.
+        card: SignedCard,
+    },
+    /// The node starts.
+    Start {
+        /// Its random number.
+        number: StartNumber,
+    },
+}

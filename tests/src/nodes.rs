@@ -1,0 +1,260 @@
+//! Real nodes for scenarios: real keys, journals, sockets and TLS, in a folder of their own.
+//!
+//! **Invariant:** no scenario reaches into a node but through its desk, its store's reading side, its
+//! files and its sockets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use corridor_node::desk::Desk;
+use corridor_node::operate::config::{Config, Name};
+use corridor_node::operate::init::init;
+use corridor_node::run::{Listeners, Running, start};
+use corridor_proto::kinds::Kind;
+use corridor_proto::{LogId, RcpId, RecordId, UnixMillis, v1};
+use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_rules::{PeerState, Rows};
+use prost::Message;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// Nothing that a scenario waits for may take longer.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One RCP's node and the folder that it lives in.
+pub struct Office {
+    /// Its folder, removed in the end.
+    pub folder: TempDir,
+    /// Its RCP.
+    pub rcp: RcpId,
+    config: Config,
+    running: Option<Running>,
+}
+
+impl Office {
+    /// Makes and starts a node; `reachable` says whether its card names an address.
+    pub async fn open(name: &str, reachable: bool) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let listeners = listen(None).await?;
+        let peers = listeners.peers.local_addr()?;
+        let config = Config {
+            peer_listen: peers,
+            api_listen: listeners.api.local_addr()?,
+            advertise: if reachable {
+                vec![peers.to_string()]
+            } else {
+                Vec::new()
+            },
+            names: vec![Name {
+                tag: "en".into(),
+                name: name.into(),
+            }],
+        };
+        let data = folder.path().join("data");
+        let made = init(&data, &folder.path().join("recovery.key"), &config)?;
+        let mut office = Self {
+            folder,
+            rcp: made.rcp,
+            config,
+            running: None,
+        };
+        office.running = Some(start(&data, listeners, &mut |_, _| {}).await?);
+        Ok(office)
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The profile by which the client reaches the node.
+    pub fn profile(&self) -> PathBuf {
+        self.data().join("client.toml")
+    }
+
+    /// The running node.
+    pub fn node(&self) -> &Running {
+        self.running.as_ref().expect("the node runs")
+    }
+
+    /// Its desk.
+    pub fn desk(&self) -> &Desk {
+        &self.node().desk
+    }
+
+    /// Stops the node.
+    pub async fn close(&mut self) -> Result<()> {
+        if let Some(running) = self.running.take() {
+            running.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts the node again, at the same addresses.
+    pub async fn reopen(&mut self) -> Result<()> {
+        let listeners = listen(Some(&self.config)).await?;
+        self.running = Some(start(&self.data(), listeners, &mut |_, _| {}).await?);
+        Ok(())
+    }
+
+    /// A circle of ours by name.
+    pub fn circle(&self, name: &str) -> Result<LogId> {
+        let found = self
+            .desk()
+            .store()
+            .read(|view| view.circle(name).map(|log| log.id));
+        found.with_context(|| format!("no circle {name}"))
+    }
+
+    /// Our private circle for a partner.
+    pub fn private(&self, peer: &Self) -> Result<LogId> {
+        let found = self
+            .desk()
+            .store()
+            .read(|view| view.private_log(&peer.rcp).map(|log| log.id));
+        found.context("no private circle")
+    }
+
+    /// Admits partners to a circle, without an end.
+    pub async fn admit(&self, circle: &str, readers: &[&Self]) -> Result<()> {
+        let readers: BTreeMap<_, _> = readers
+            .iter()
+            .map(|reader| (reader.rcp, UnixMillis(0)))
+            .collect();
+        Ok(self
+            .desk()
+            .add_readers(self.circle(circle)?, &readers)
+            .await?)
+    }
+
+    /// Publishes a practice of that title into circles.
+    pub async fn publish(&self, title: &str, circles: &[LogId]) -> Result<RecordId> {
+        let saved = self
+            .desk()
+            .save_draft(None, Kind::Practice, practice(title))
+            .await?;
+        self.desk().publish(saved, Some(circles.to_vec())).await?;
+        Ok(saved)
+    }
+
+    /// What this node knows of a partner's record.
+    pub fn row(&self, of: &Self, record: RecordId) -> Option<RecordRow> {
+        self.desk().store().read(|view| {
+            view.row(&RecordKey {
+                rcp: of.rcp,
+                record,
+            })
+        })
+    }
+
+    /// Whether this node holds the text of a version in force of a partner's record.
+    pub fn holds(&self, of: &Self, record: RecordId) -> bool {
+        self.row(of, record).is_some_and(|row| {
+            row.current(|_| true)
+                .is_some_and(|stand| row.body(&stand.version_hash).is_some())
+        })
+    }
+
+    /// The state of a partner here.
+    pub fn state(&self, of: &Self) -> Option<PeerState> {
+        self.desk().store().read(|view| view.peer_state(&of.rcp))
+    }
+
+    /// Whether a byte string occurs in any file of the data folder.
+    pub fn has_bytes(&self, needle: &[u8]) -> Result<bool> {
+        search(&self.data(), needle)
+    }
+
+    /// Invites another and confirms on both sides.
+    pub async fn befriend(&self, other: &Self) -> Result<()> {
+        self.pair(other).await?;
+        self.desk()
+            .confirm(other.rcp, &other.rcp.to_string())
+            .await?;
+        other
+            .desk()
+            .confirm(self.rcp, &self.rcp.to_string())
+            .await?;
+        Ok(())
+    }
+
+    /// Invites another, and waits until both sides have accepted.
+    pub async fn pair(&self, other: &Self) -> Result<()> {
+        let (invitation, _) = self.desk().invite().await?;
+        other.desk().accept(&invitation.encode()).await?;
+        until("both sides have accepted", || {
+            self.state(other) == Some(PeerState::Pending)
+                && other.state(self) == Some(PeerState::Pending)
+        })
+        .await
+    }
+}
+
+async fn listen(at: Option<&Config>) -> Result<Listeners> {
+    let bind = async |address: Option<std::net::SocketAddr>| match address {
+        None => TcpListener::bind("127.0.0.1:0").await,
+        Some(address) => TcpListener::bind(address).await,
+    };
+    Ok(Listeners {
+        peers: bind(at.map(|config| config.peer_listen)).await?,
+        api: bind(at.map(|config| config.api_listen)).await?,
+    })
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
+    let looked = tokio::time::timeout(PATIENCE, async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    if looked.await.is_err() {
+        bail!("waited in vain until {what}");
+    }
+    Ok(())
+}
+
+/// The body of a practice that may be published.
+pub fn practice(title: &str) -> Vec<u8> {
+    let text = |text: String| {
+        vec![v1::LanguageText {
+            tag: "en".into(),
+            text,
+        }]
+    };
+    let record = corridor_node::demo::records::demonstration_records().expect("the data");
+    let record = record
+        .iter()
+        .find(|record| record.kind == Kind::Practice)
+        .expect("a practice");
+    let mut practice = v1::Practice::decode(record.body.as_slice()).expect("a practice");
+    let english = |texts: &[v1::LanguageText]| {
+        let found = texts.iter().find(|text| text.tag == "en");
+        found.map(|text| text.text.clone()).unwrap_or_default()
+    };
+    practice.summary = text(english(&practice.summary));
+    practice.title = text(title.to_owned());
+    let envelope = practice.envelope.get_or_insert_default();
+    envelope.source_lang = "en".into();
+    envelope.translations.clear();
+    practice.encode_to_vec()
+}
+
+fn search(folder: &Path, needle: &[u8]) -> Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if search(&path, needle)? {
+                return Ok(true);
+            }
+        } else if std::fs::read(&path)?
+            .windows(needle.len())
+            .any(|window| window == needle)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
