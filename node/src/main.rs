@@ -253,6 +253,27 @@ async fn serve(data: PathBuf) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn verify_store(_data: PathBuf) -> anyhow::Result<bool> {
-    anyhow::bail!("not yet")
+async fn verify_store(data: PathBuf) -> anyhow::Result<bool> {
+    let checked = tokio::task::spawn_blocking(move || {
+        let mut last = 0;
+        corridor_store::verify_store(&data, &mut |done, all| {
+            let tenth = done.saturating_mul(10) / all.max(1);
+            if tenth > last {
+                last = tenth;
+                eprintln!("{} % read", tenth * 10);
+            }
+        })
+    });
+    let report = checked.await??;
+    println!(
+        "Checked {} groups, {} signatures, {} lines, {} texts, {} erasures and {} index rows.",
+        report.groups, report.signatures, report.lines, report.bodies, report.erasures, report.rows
+    );
+    for finding in &report.findings {
+        println!("{}: {}", finding.place, finding.what);
+    }
+    if report.findings.is_empty() {
+        println!("All of it is as it should be.");
+    }
+    Ok(report.findings.is_empty())
 }

@@ -286,7 +286,7 @@ impl Charter {
         usize::try_from(seq)
             .ok()
             .and_then(|index| self.keys.get(index))
-            .ok_or(Refusal::new(what, Reason::UnknownKey))
+            .ok_or_else(|| Refusal::new(what, Reason::UnknownKey))
     }
 
     /// All keys, the newest first, each with its event's number.

@@ -294,7 +294,7 @@ fn split_note<'a>(what: &'static str, note: &'a [u8]) -> Result<(&'a str, &'a st
         return Err(Refusal::new(what, Reason::TooLong));
     }
     let note = std::str::from_utf8(note).map_err(|_| malformed(what))?;
-    let at = note.find("\n\n").ok_or(malformed(what))?;
+    let at = note.find("\n\n").ok_or_else(|| malformed(what))?;
     Ok((&note[..=at], &note[at + 2..]))
 }
 
@@ -309,11 +309,11 @@ fn read_line<const N: usize>(
         .and_then(|rest| rest.strip_prefix(name))
         .and_then(|rest| rest.strip_prefix(' '))
         .and_then(|rest| rest.strip_suffix('\n'))
-        .ok_or(malformed(what))?;
+        .ok_or_else(|| malformed(what))?;
     let bytes = BASE64
         .decode(encoded.as_bytes())
         .map_err(|_| malformed(what))?;
-    let (id, rest) = bytes.split_first_chunk::<4>().ok_or(malformed(what))?;
+    let (id, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| malformed(what))?;
     Ok((*id, rest.try_into().map_err(|_| malformed(what))?))
 }
 

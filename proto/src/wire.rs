@@ -89,7 +89,7 @@ impl Invitation {
             v1::Invitation::decode(bytes).map_err(|_| Refusal::new(what, Reason::Malformed))?;
         let identity = message
             .identity
-            .ok_or(Refusal::new(what, Reason::Truncated))?;
+            .ok_or_else(|| Refusal::new(what, Reason::Truncated))?;
         Ok(Self {
             identity: Identity::verify(identity)?,
             token: Token::from_slice(&message.token)

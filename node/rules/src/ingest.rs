@@ -10,7 +10,7 @@ use corridor_proto::limits::NOTE_BYTES_MAX;
 use corridor_proto::line::{Act, ReadLine, ReaderList, note_hash, readers_hash};
 use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::record::{SignedRecord, VerifiedRecord};
-use corridor_proto::tree::{Frontier, leaf_hash, verify_inclusion};
+use corridor_proto::tree::{leaf_hash, verify_inclusion};
 use corridor_proto::wire::{self, Identity};
 use corridor_proto::{
     Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, StartNumber, UnixMillis, v1,
@@ -197,7 +197,7 @@ fn lines(
     if *peer == model.me || !may_call(model.peer_state(peer), Call::Send) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let charter = model.charter(peer).ok_or(refuse(Reason::WrongRcp))?;
+    let charter = model.charter(peer).ok_or_else(|| refuse(Reason::WrongRcp))?;
     let known = model.logs.get(&id);
     let opened = model.logs.values().filter(|log| log.owner == *peer).count();
     if known.is_none() && opened >= LOGS_PER_RCP_MAX {
@@ -206,7 +206,7 @@ fn lines(
     let head = target(model, known, message, charter, &id)?;
     let frontier = known
         .and_then(|log| log.tree.frontier_at(log.size()))
-        .unwrap_or_else(Frontier::new);
+        .unwrap_or_default();
     if message.from < frontier.size() {
         return Ok(Vec::new());
     }
@@ -254,11 +254,11 @@ fn lines(
 
 fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("checkpoint", reason);
-    let charter = model.charter(peer).ok_or(refuse(Reason::WrongRcp))?;
+    let charter = model.charter(peer).ok_or_else(|| refuse(Reason::WrongRcp))?;
     let head = SignedCheckpoint::parse(note)?.verify_head(charter)?;
     let claim = head.checkpoint();
     let log = model.logs.get(&claim.log).filter(|log| log.owner == *peer);
-    let log = log.ok_or(refuse(Reason::WrongLog))?;
+    let log = log.ok_or_else(|| refuse(Reason::WrongLog))?;
     if claim.incarnation != log.incarnation || log.tree.root_at(claim.size) != Some(claim.root) {
         return Err(refuse(Reason::BadProof));
     }
@@ -320,7 +320,7 @@ fn first_readers(
         return Ok(None);
     }
     let refuse = |reason| Refusal::new("reader list", reason);
-    let proof = message.readers.as_ref().ok_or(refuse(Reason::Truncated))?;
+    let proof = message.readers.as_ref().ok_or_else(|| refuse(Reason::Truncated))?;
     let head = head.checkpoint();
     let leaf = leaf_hash(&proof.line);
     verify_inclusion(
@@ -336,7 +336,7 @@ fn first_readers(
     let Act::Readers { list: hash } = line.act else {
         return Err(refuse(Reason::Malformed));
     };
-    let (salt, bytes) = wire::salted(proof.list.as_ref().ok_or(refuse(Reason::Truncated))?)?;
+    let (salt, bytes) = wire::salted(proof.list.as_ref().ok_or_else(|| refuse(Reason::Truncated))?)?;
     if readers_hash(&salt, bytes) != hash {
         return Err(refuse(Reason::WrongHash));
     }
@@ -410,7 +410,7 @@ fn records_of(
         return Err(refuse(Reason::NotEntitled));
     }
     let log = model.logs.get(id).filter(|log| log.owner == *peer);
-    let log = log.ok_or(refuse(Reason::NotEntitled))?;
+    let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
     let mut facts: Vec<Fact> = Vec::with_capacity(records.len());
     for (index, record) in records {
         let header = record.header();
@@ -449,13 +449,13 @@ fn receipt(
     if !may_call(model.peer_state(peer), Call::SendHeld) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let charter = model.charter(peer).ok_or(refuse(Reason::WrongRcp))?;
+    let charter = model.charter(peer).ok_or_else(|| refuse(Reason::WrongRcp))?;
     let held = Held::verify(note, charter)?;
     let log = model
         .logs
         .get(&held.checkpoint.log)
         .filter(|log| log.owner == model.me);
-    let log = log.ok_or(refuse(Reason::NotEntitled))?;
+    let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
     let entitled = may_read(model, log, &Reader::Peer(*peer), now).is_ok();
     if !entitled && !log.former.contains_key(peer) {
         return Err(refuse(Reason::NotEntitled));

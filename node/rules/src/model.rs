@@ -284,14 +284,13 @@ impl Model {
         let Some(known) = self.known.get_mut(rcp) else {
             return;
         };
-        if let Ok(card) = card.clone().verify(&known.charter) {
-            if known
+        if let Ok(card) = card.clone().verify(&known.charter)
+            && known
                 .card
                 .as_ref()
                 .is_none_or(|old| card.is_newer_than(old))
-            {
-                known.card = Some(card);
-            }
+        {
+            known.card = Some(card);
         }
     }
 

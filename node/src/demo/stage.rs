@@ -285,12 +285,12 @@ impl Stage {
             desk.share(record, vec![self.log(rcp, &Circle::Public)?])
                 .await?;
         }
-        if let Some((_, desk, record)) = self.cast(script, REVISED) {
-            if let Some(original) = script.records.get(REVISED) {
-                let body = super::script::revised(original)?;
-                desk.save_draft(Some(record), original.kind, body).await?;
-                desk.publish(record, None).await?;
-            }
+        if let Some((_, desk, record)) = self.cast(script, REVISED)
+            && let Some(original) = script.records.get(REVISED)
+        {
+            let body = super::script::revised(original)?;
+            desk.save_draft(Some(record), original.kind, body).await?;
+            desk.publish(record, None).await?;
         }
         if let Some((rcp, desk, record)) = self.cast(script, NARROWED) {
             let circles = vec![self.log(rcp, &Circle::Public)?];

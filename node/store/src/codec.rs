@@ -298,7 +298,7 @@ fn state(read: &mut Reader<'_>) -> Result<PeerState, Refusal> {
     let found = PeerState::ALL
         .into_iter()
         .find(|state| state_code(*state) == code);
-    found.ok_or(read.refuse(Reason::Malformed))
+    found.ok_or_else(|| read.refuse(Reason::Malformed))
 }
 
 const fn sort_code(sort: Sort) -> (u8, RcpId) {

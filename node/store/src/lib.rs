@@ -17,11 +17,13 @@ mod index;
 pub mod journal;
 mod open;
 mod row_codec;
+mod verify;
 mod view;
 mod writer;
 
 pub use error::StoreError;
 pub use folder::create;
 pub use open::{Opening, open};
+pub use verify::{Finding, Report, verify_store};
 pub use view::View;
 pub use writer::{Done, Item, Signer, Store};

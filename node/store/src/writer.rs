@@ -207,11 +207,12 @@ impl Writer {
     fn run(mut self, items: &Receiver<Message>) {
         while let Ok(Message::Item(item, now, answer)) = items.recv() {
             let outcome = self.item(*item, now);
-            if let Err(error) = &outcome {
-                if error.is_final() && self.stopped.is_none() {
-                    tracing::error!(%error, "store stopped writing");
-                    self.stopped = Some(error.to_string());
-                }
+            if let Err(error) = &outcome
+                && error.is_final()
+                && self.stopped.is_none()
+            {
+                tracing::error!(%error, "store stopped writing");
+                self.stopped = Some(error.to_string());
             }
             answer(outcome);
         }

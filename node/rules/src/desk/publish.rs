@@ -156,10 +156,10 @@ impl Desk<'_> {
     /// Whether a record with these links may be published into a circle.
     fn check_circle(&self, id: &LogId, links: &[Link]) -> Result<(), DeskRefusal> {
         let log = self.own_log(id)?;
-        if let Sort::Private(peer) = log.sort {
-            if self.model.peer_state(&peer) != Some(PeerState::Active) {
-                return Err(DeskRefusal::OnlyWithdrawals(peer));
-            }
+        if let Sort::Private(peer) = log.sort
+            && self.model.peer_state(&peer) != Some(PeerState::Active)
+        {
+            return Err(DeskRefusal::OnlyWithdrawals(peer));
         }
         for link in links {
             if !link_fits(self.model, self.rows, log, link) {

@@ -1,0 +1,64 @@
+//! Calls about the node itself.
+//!
+//! **Invariant:** the RCP that a node names is the one whose charter it shows.
+
+use corridor_proto::wire::Identity;
+use corridor_proto::{RcpId, Reason, Refusal};
+
+use super::present;
+use crate::client::{Authorised, Client};
+use crate::error::ClientError;
+use crate::limits::ANSWER_BYTES_MAX;
+use crate::names::RcpName;
+use crate::stub::node_service_client::NodeServiceClient;
+use crate::v1;
+
+/// Whose node it is, and how it is.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// Its RCP.
+    pub rcp: RcpId,
+    /// Charter and card, verified.
+    pub identity: Identity,
+    /// Names on its card.
+    pub display_names: Vec<String>,
+    /// Version of its software.
+    pub version: String,
+    /// State of its store; grows with each change.
+    pub revision: u64,
+    /// Why it signs nothing any more; `None` while all is well.
+    pub signing_stopped: Option<String>,
+}
+
+fn service(channel: Authorised) -> NodeServiceClient<Authorised> {
+    NodeServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+impl Client {
+    /// Whose node this is. Its charter is kept, to verify its records with.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn node(&self) -> Result<NodeInfo, ClientError> {
+        let answer = self
+            .read(v1::GetNodeRequest {}, |channel, request| async move {
+                service(channel).get_node(request).await
+            })
+            .await?;
+        let identity = present(answer.identity, "names no charter")?;
+        let identity = Identity::verify(identity)?;
+        let RcpName(rcp) = answer.name.parse()?;
+        if identity.charter.rcp() != rcp {
+            return Err(Refusal::new("charter", Reason::WrongRcp).into());
+        }
+        self.charters().learn(&identity.charter)?;
+        Ok(NodeInfo {
+            rcp,
+            identity,
+            display_names: answer.display_names,
+            version: answer.version,
+            revision: answer.revision,
+            signing_stopped: Some(answer.signing_stopped).filter(|why| !why.is_empty()),
+        })
+    }
+}

@@ -1,0 +1,413 @@
+//! Calls about records.
+//!
+//! **Invariant:** signed bytes in an answer are verified where the charter of their RCP was seen,
+//! and an answer about another record than the one asked for is refused.
+
+use corridor_proto::charter::Charter;
+use corridor_proto::kinds::Kind;
+use corridor_proto::record::VerifiedRecord;
+use corridor_proto::{RcpId, Reason, RecordId, Refusal};
+
+use super::present;
+use crate::client::{Authorised, Client};
+use crate::error::ClientError;
+use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE, PAGES_MAX};
+use crate::names::{RcpName, RecordName};
+use crate::proof::{VerifiedAnswer, signed_record, verify_proof};
+use crate::stub::record_service_client::RecordServiceClient;
+use crate::v1;
+
+pub(crate) fn service(channel: Authorised) -> RecordServiceClient<Authorised> {
+    RecordServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+const NO_RECORD: &str = "names no record";
+const NO_DRAFT: &str = "names no draft";
+
+/// A record as the node tells of it.
+#[derive(Clone, Debug)]
+pub struct ReadRecord {
+    /// What the node says.
+    pub record: v1::Record,
+    /// Header and body, where the answer has the signed bytes and the charter of their RCP was
+    /// seen on this connection. That it stands in a circle is not verified by this:
+    /// [`Client::verified_record`] does that.
+    pub verified: Option<VerifiedRecord>,
+}
+
+/// One page of records.
+#[derive(Clone, Debug)]
+pub struct RecordPage {
+    /// The records, in the order of names, without bodies.
+    pub records: Vec<v1::Record>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// What is to be withdrawn, and why.
+#[derive(Clone, Debug)]
+pub struct WithdrawalRequest {
+    /// Versions up to this one; `None` for the whole record.
+    pub up_to: Option<u64>,
+    /// Why.
+    pub code: v1::WithdrawalCode,
+    /// A note to readers, in its languages.
+    pub note: Vec<v1::LanguageText>,
+    /// The record of ours that replaces it.
+    pub replacement: Option<RecordId>,
+}
+
+/// Drafts and publishing.
+impl Client {
+    /// Saves a new draft: an encoded message of the kind, best in the form that
+    /// [`crate::body::from_json`] or [`corridor_proto::kinds::canonical`] gives.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn create_draft(&self, kind: Kind, body: Vec<u8>) -> Result<v1::Draft, ClientError> {
+        let message = v1::CreateDraftRequest {
+            kind: kind.name().to_owned(),
+            body,
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).create_draft(request).await
+            })
+            .await?;
+        present(answer.draft, NO_DRAFT)
+    }
+
+    /// Replaces a draft, or begins a new version of a published record of ours.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn update_draft(
+        &self,
+        name: &RecordName,
+        kind: Kind,
+        body: Vec<u8>,
+    ) -> Result<v1::Draft, ClientError> {
+        let message = v1::UpdateDraftRequest {
+            name: name.to_string(),
+            kind: kind.name().to_owned(),
+            body,
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).update_draft(request).await
+            })
+            .await?;
+        present(answer.draft, NO_DRAFT)
+    }
+
+    /// Discards a draft; its text is erased.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete_draft(&self, name: &RecordName) -> Result<(), ClientError> {
+        let message = v1::DeleteDraftRequest {
+            name: name.to_string(),
+        };
+        self.write(message, |channel, request| async move {
+            service(channel).delete_draft(request).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The drafts of this node.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn drafts(&self) -> Result<Vec<v1::Draft>, ClientError> {
+        let answer = self
+            .read(v1::ListDraftsRequest {}, |channel, request| async move {
+                service(channel).list_drafts(request).await
+            })
+            .await?;
+        Ok(answer.drafts)
+    }
+
+    /// Signs a draft and lets it stand in circles, by their names or resource names. No circles:
+    /// every circle where the record stands.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn publish(
+        &self,
+        name: &RecordName,
+        circles: &[String],
+    ) -> Result<v1::Record, ClientError> {
+        let message = v1::PublishRecordRequest {
+            name: name.to_string(),
+            circles: circles.to_vec(),
+            validate_only: false,
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).publish_record(request).await
+            })
+            .await?;
+        present(answer.record, NO_RECORD)
+    }
+
+    /// Whether a draft could be published like this; changes nothing.
+    ///
+    /// # Errors
+    /// [`ClientError`]; what the draft lacks is in the fields of its [`crate::Fault`].
+    pub async fn check_publish(
+        &self,
+        name: &RecordName,
+        circles: &[String],
+    ) -> Result<(), ClientError> {
+        let message = v1::PublishRecordRequest {
+            name: name.to_string(),
+            circles: circles.to_vec(),
+            validate_only: true,
+        };
+        self.read(message, |channel, request| async move {
+            service(channel).publish_record(request).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Lets the newest version of a record stand in more circles.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn share(
+        &self,
+        name: &RecordName,
+        circles: &[String],
+    ) -> Result<v1::Record, ClientError> {
+        let message = v1::ShareRecordRequest {
+            name: name.to_string(),
+            circles: circles.to_vec(),
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).share_record(request).await
+            })
+            .await?;
+        present(answer.record, NO_RECORD)
+    }
+
+    /// Lets a record leave circles.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn narrow(
+        &self,
+        name: &RecordName,
+        circles: &[String],
+    ) -> Result<v1::Record, ClientError> {
+        let message = v1::NarrowRecordRequest {
+            name: name.to_string(),
+            circles: circles.to_vec(),
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).narrow_record(request).await
+            })
+            .await?;
+        present(answer.record, NO_RECORD)
+    }
+
+    /// Withdraws a record everywhere, for ever.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn withdraw(
+        &self,
+        name: &RecordName,
+        what: WithdrawalRequest,
+    ) -> Result<v1::Record, ClientError> {
+        let replacement = what.replacement.map(|record| RecordName {
+            rcp: name.rcp,
+            record,
+        });
+        let message = v1::WithdrawRecordRequest {
+            name: name.to_string(),
+            up_to: what.up_to.unwrap_or(0),
+            code: what.code.into(),
+            note: what.note,
+            replacement: replacement.map_or_else(String::new, |name| name.to_string()),
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).withdraw_record(request).await
+            })
+            .await?;
+        present(answer.record, NO_RECORD)
+    }
+}
+
+/// Reading.
+impl Client {
+    /// One record.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Unverified`] for signed bytes that do not verify under the
+    /// charter seen of their RCP.
+    pub async fn record(&self, name: &RecordName) -> Result<ReadRecord, ClientError> {
+        let message = v1::GetRecordRequest {
+            name: name.to_string(),
+        };
+        let answer = self
+            .read(message, |channel, request| async move {
+                service(channel).get_record(request).await
+            })
+            .await?;
+        let record = present(answer.record, NO_RECORD)?;
+        if record.name != name.to_string() {
+            return Err(ClientError::Answer("is about another record"));
+        }
+        let verified = self.verify_raw(&record)?;
+        Ok(ReadRecord { record, verified })
+    }
+
+    /// One page of the records of `rcp`, or of all. `page_size` zero leaves it to the node; `page`
+    /// is `next` of the page before; `all` lists withdrawn records and those in no circle as well.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn records_page(
+        &self,
+        rcp: Option<RcpId>,
+        page_size: i32,
+        page: Option<&str>,
+        all: bool,
+    ) -> Result<RecordPage, ClientError> {
+        let message = v1::ListRecordsRequest {
+            parent: rcp.map_or_else(|| "rcps/-".to_owned(), |rcp| RcpName(rcp).to_string()),
+            page_size,
+            page_token: page.unwrap_or_default().to_owned(),
+            show_all: all,
+        };
+        let answer = self
+            .read(message, |channel, request| async move {
+                service(channel).list_records(request).await
+            })
+            .await?;
+        for record in &answer.records {
+            self.verify_raw(record)?;
+        }
+        Ok(RecordPage {
+            records: answer.records,
+            next: Some(answer.next_page_token).filter(|token| !token.is_empty()),
+        })
+    }
+
+    /// All records of `rcp`, or of all, page after page.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Answer`] for a listing without end.
+    pub async fn records(
+        &self,
+        rcp: Option<RcpId>,
+        all: bool,
+    ) -> Result<Vec<v1::Record>, ClientError> {
+        let mut records = Vec::new();
+        let mut next: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .records_page(rcp, PAGE_SIZE, next.as_deref(), all)
+                .await?;
+            records.extend(page.records);
+            match page.next {
+                None => return Ok(records),
+                token if token == next => break,
+                token => next = token,
+            }
+        }
+        Err(ClientError::Answer("is a list without end"))
+    }
+
+    /// A record with all that proves it, verified here from the charter of its RCP alone.
+    ///
+    /// # Errors
+    /// [`ClientError::Unverified`] for the first thing that does not verify, or for a charter that
+    /// ends before one that was seen on this connection, or contradicts it.
+    pub async fn verified_record(&self, name: &RecordName) -> Result<VerifiedAnswer, ClientError> {
+        let message = v1::ProveRecordRequest {
+            name: name.to_string(),
+        };
+        let proof = self
+            .read(message, |channel, request| async move {
+                service(channel).prove_record(request).await
+            })
+            .await?;
+        let answer = verify_proof(name, proof)?;
+        self.charters().learn(&answer.identity().charter)?;
+        Ok(answer)
+    }
+
+    /// The records of this node that a partner may read now; with a circle of ours, what it could
+    /// read if it became a reader of that.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn preview(
+        &self,
+        peer: RcpId,
+        circle: Option<&str>,
+    ) -> Result<v1::PreviewPeerResponse, ClientError> {
+        let message = v1::PreviewPeerRequest {
+            peer: RcpName(peer).to_string(),
+            circle: circle.unwrap_or_default().to_owned(),
+        };
+        self.read(message, |channel, request| async move {
+            service(channel).preview_peer(request).await
+        })
+        .await
+    }
+
+    /// Why a partner may or may not read a record of ours, circle by circle.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn explain(
+        &self,
+        name: &RecordName,
+        peer: RcpId,
+    ) -> Result<v1::ExplainRecordResponse, ClientError> {
+        let message = v1::ExplainRecordRequest {
+            name: name.to_string(),
+            peer: RcpName(peer).to_string(),
+        };
+        self.read(message, |channel, request| async move {
+            service(channel).explain_record(request).await
+        })
+        .await
+    }
+
+    /// Verifies the signed bytes of an answer where they and the charter are there.
+    pub(crate) fn verify_raw(
+        &self,
+        record: &v1::Record,
+    ) -> Result<Option<VerifiedRecord>, ClientError> {
+        let name: RecordName = record.name.parse()?;
+        let charters = self.charters();
+        let known = charters.of(&name.rcp).zip(record.raw.as_ref());
+        let Some((charter, raw)) = known else {
+            return Ok(None);
+        };
+        Ok(Some(verify_bytes(&name, record.version, raw, charter)?))
+    }
+}
+
+/// Verifies signed bytes that an answer gives as version `version` of a record.
+fn verify_bytes(
+    name: &RecordName,
+    version: u64,
+    raw: &v1::RawRecord,
+    charter: &Charter,
+) -> Result<VerifiedRecord, Refusal> {
+    let verified = signed_record(raw.clone())?.verify(charter)?;
+    let header = verified.header();
+    if header.record != name.record || (version != 0 && header.version != version) {
+        return Err(Refusal::new("record identifier", Reason::WrongHash));
+    }
+    Ok(verified)
+}

@@ -1,0 +1,250 @@
+//! `corridor record`: what can be done with records.
+//!
+//! **Invariant:** the arguments and nothing else; [`write`] changes records, [`read`] does not.
+
+mod read;
+mod write;
+
+use clap::{Args, Subcommand, ValueEnum};
+use corridor_proto::kinds::Kind;
+
+use super::fail::Failure;
+use super::screen::Screen;
+use super::session::Session;
+use crate::body;
+use crate::v1;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  corridor record template practice > new.json     an example to write your own from
+  corridor record draft practice new.json          save it; nobody else sees it
+  corridor record publish k3v7qa --circle public   sign it and share it
+  corridor record show k3v7qa                      read it, verified here";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Prints an example of a record, to write your own from
+    #[command(before_help = "Examples:\n  corridor record template practice > new.json")]
+    Template(TemplateArgs),
+    /// Saves a draft and says what it still needs; nobody else sees it
+    #[command(before_help = "Examples:\n  \
+        corridor record draft practice new.json\n  \
+        corridor record draft lesson - < new.json")]
+    Draft(DraftArgs),
+    /// Replaces a draft, or begins a new version of a published record
+    #[command(before_help = "Examples:\n  corridor record edit k3v7qa new.json")]
+    Edit(EditArgs),
+    /// Lists your drafts and what each still needs
+    #[command(before_help = "Examples:\n  corridor record drafts\n  corridor record drafts --json")]
+    Drafts,
+    /// Discards a draft; its text is erased
+    #[command(before_help = "Examples:\n  \
+        corridor record discard k3v7qa\n  \
+        corridor record discard k3v7qa --yes")]
+    Discard(DiscardArgs),
+    /// Signs a draft and shares it with circles
+    #[command(before_help = "Examples:\n  \
+        corridor record publish k3v7qa --circle public\n  \
+        corridor record publish k3v7qa --circle federation --circle observers --dry-run\n  \
+        corridor record publish k3v7qa")]
+    Publish(PublishArgs),
+    /// Shares a published record with more circles
+    #[command(before_help = "Examples:\n  corridor record share k3v7qa --circle federation")]
+    Share(CirclesArgs),
+    /// Takes a record back from circles; their readers erase it
+    #[command(before_help = "Examples:\n  corridor record narrow k3v7qa --circle federation")]
+    Narrow(CirclesArgs),
+    /// Withdraws a record everywhere, for ever
+    #[command(before_help = "Examples:\n  \
+        corridor record withdraw k3v7qa --reason error\n  \
+        corridor record withdraw k3v7qa --reason superseded --replacement m4xw2b --yes\n  \
+        corridor record withdraw k3v7qa --reason expired --note \"en=See the new guide.\"")]
+    Withdraw(WithdrawArgs),
+    /// Lists records, yours and those that partners share with you
+    #[command(before_help = "Examples:\n  \
+        corridor record list\n  \
+        corridor record list --rcp \"Bali Process\"\n  \
+        corridor record list --all --json")]
+    List(ListArgs),
+    /// Shows a record, after verifying it here
+    #[command(before_help = "Examples:\n  \
+        corridor record show k3v7qa\n  \
+        corridor record show k3v7qa --json")]
+    Show(RecordArg),
+    /// Verifies a record from the charter of its RCP alone
+    #[command(before_help = "Examples:\n  corridor record verify k3v7qa")]
+    Verify(RecordArg),
+    /// Follows changes of records as they come
+    #[command(before_help = "Examples:\n  \
+        corridor record watch\n  \
+        corridor record watch --until-now --json\n  \
+        corridor record watch --cursor c2Ff")]
+    Watch(WatchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TemplateArgs {
+    /// practice, lesson, recommendation, guideline or profile
+    kind: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordArg {
+    /// At least six letters of its identifier, or its whole name
+    record: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DraftArgs {
+    /// practice, lesson, recommendation, guideline or profile
+    kind: String,
+    /// The record as JSON; - for standard input
+    #[arg(value_name = "FILE|-")]
+    file: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EditArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// The whole record as JSON; - for standard input
+    #[arg(value_name = "FILE|-")]
+    file: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiscardArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PublishArgs {
+    /// At least six letters of its identifier, or its whole name
+    #[arg(required = true)]
+    record: String,
+    /// A circle to share it with, or private/PARTNER for one partner alone; repeat for more.
+    /// Without one, a new version goes to every circle in which the record stands
+    #[arg(long = "circle", value_name = "CIRCLE")]
+    circles: Vec<String>,
+    /// Check everything and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CirclesArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// The circle, or private/PARTNER for that of one partner; repeat for more
+    #[arg(long = "circle", value_name = "CIRCLE", required = true)]
+    circles: Vec<String>,
+}
+
+/// Why a record is withdrawn.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Reason {
+    /// A newer text replaces it
+    Superseded,
+    /// It was wrong
+    Error,
+    /// A State asked for it
+    StateRequest,
+    /// It is out of date
+    Expired,
+    /// It held personal data
+    PersonalData,
+    /// Another reason
+    Other,
+}
+
+impl Reason {
+    const fn code(self) -> v1::WithdrawalCode {
+        match self {
+            Self::Superseded => v1::WithdrawalCode::Superseded,
+            Self::Error => v1::WithdrawalCode::Error,
+            Self::StateRequest => v1::WithdrawalCode::StateRequest,
+            Self::Expired => v1::WithdrawalCode::Expired,
+            Self::PersonalData => v1::WithdrawalCode::PersonalData,
+            Self::Other => v1::WithdrawalCode::Other,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WithdrawArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// Why
+    #[arg(long, value_enum, value_name = "WORD")]
+    reason: Reason,
+    /// A note to its readers; en=TEXT names the language, repeat for more languages
+    #[arg(long = "note", value_name = "[TAG=]TEXT")]
+    notes: Vec<String>,
+    /// The record of yours that replaces it
+    #[arg(long, value_name = "RECORD")]
+    replacement: Option<String>,
+    /// Only versions up to this one; without it, the whole record
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u64).range(1..))]
+    up_to: Option<u64>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only those of this partner, by its name or identifier; "own" for yours
+    #[arg(long, value_name = "RCP")]
+    rcp: Option<String>,
+    /// Withdrawn ones and those in no circle as well
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// Begin after this point, which an earlier watch named
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Stop when all that is there now was shown
+    #[arg(long)]
+    until_now: bool,
+}
+
+pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Template(args) => template(&args, session.screen),
+        Command::Draft(args) => write::draft(session, args).await,
+        Command::Edit(args) => write::edit(session, args).await,
+        Command::Drafts => write::drafts(session).await,
+        Command::Discard(args) => write::discard(session, args).await,
+        Command::Publish(args) => write::publish(session, args).await,
+        Command::Share(args) => write::share(session, args).await,
+        Command::Narrow(args) => write::narrow(session, args).await,
+        Command::Withdraw(args) => write::withdraw(session, args).await,
+        Command::List(args) => read::list(session, args).await,
+        Command::Show(args) => read::show(session, args).await,
+        Command::Verify(args) => read::verify(session, args).await,
+        Command::Watch(args) => read::watch(session, args).await,
+    }
+}
+
+/// Prints an example; needs no node.
+pub(super) fn template(args: &TemplateArgs, screen: &mut Screen) -> Result<(), Failure> {
+    let kind = kind(&args.kind)?;
+    let text = body::template(kind).ok_or_else(|| body::BodyError::Kind {
+        kind: kind.name().to_owned(),
+    })?;
+    screen.data(text.trim_end());
+    screen.next(format!(
+        "write your own from it, then corridor record draft {kind} FILE"
+    ));
+    Ok(())
+}
+
+fn kind(word: &str) -> Result<Kind, Failure> {
+    Ok(word.parse::<Kind>()?)
+}

@@ -1,0 +1,374 @@
+//! Commands that read records.
+//!
+//! **Invariant:** "verified" is written only of what this program verified itself.
+
+use corridor_proto::kinds::{Kind, Shown, Summary, summarise};
+use corridor_proto::record::VerifiedRecord;
+use serde_json::{Value, json};
+
+use super::write::draft_title;
+use super::{ListArgs, RecordArg, WatchArgs};
+use crate::body;
+use crate::calls::ReadRecord;
+use crate::cli::fail::Failure;
+use crate::cli::find::{peer_id, record_row};
+use crate::cli::render::{
+    count_of, in_languages, list_json, record_json, record_state, short, standings, title,
+    withdrawal_code,
+};
+use crate::cli::session::{Session, Whose};
+use crate::cli::{dates, status};
+use crate::error::{ClientError, Fault, FaultKind};
+use crate::names::{RcpName, RecordName};
+use crate::proof::VerifiedAnswer;
+use crate::shown::safe_line;
+use crate::v1;
+
+pub(super) async fn list(session: &mut Session<'_>, args: ListArgs) -> Result<(), Failure> {
+    let rcp = match args.rcp.as_deref() {
+        None => None,
+        Some("own") => Some(session.own().await?),
+        Some(text) => match text.strip_prefix("rcps/").unwrap_or(text).parse() {
+            Ok(rcp) => Some(rcp),
+            Err(_) => Some(peer_id(&session.peer(text).await?)?),
+        },
+    };
+    let records = session.client.records(rcp, args.all).await?;
+    if session.print_json(|| Ok(json!({ "records": list_json(&records, record_json)? })))? {
+        return Ok(());
+    }
+    session
+        .screen
+        .table(&records.iter().map(row).collect::<Vec<_>>());
+    session
+        .screen
+        .say(format!("{}.", count_of(&records, "record")));
+    Ok(())
+}
+
+/// A record on one line: identifier, kind, state, RCP, title.
+fn row(record: &v1::Record) -> Vec<String> {
+    let rcp = record.name.split('/').nth(1).unwrap_or_default();
+    let mut state = record_state(record.state()).to_owned();
+    if record.unconfirmed {
+        state.push_str(", unconfirmed");
+    }
+    let mut cells = record_row(record);
+    cells.splice(2..2, [state, short(rcp)]);
+    cells
+}
+
+pub(super) async fn show(session: &mut Session<'_>, args: RecordArg) -> Result<(), Failure> {
+    let name = session.record(&args.record, Whose::Anybodys).await?;
+    // The charter of our own RCP, so that records in no circle can be verified as well.
+    let own = session.own().await?;
+    let read = match session.client.record(&name).await {
+        Err(error) if name.rcp == own && is_not_found(&error) => {
+            return show_draft(session, &name, error).await;
+        }
+        read => read?,
+    };
+    if read.record.state() == v1::RecordState::Current {
+        let answer = session.client.verified_record(&name).await?;
+        let words = "verified: signature, line, checkpoint, charter";
+        return shown(session, &read, Some(answer.record()), from(&answer), words).await;
+    }
+    let words = match &read.verified {
+        Some(_) => "verified: signature, charter; it stands in no circle",
+        None => "not verified: there is no text to verify",
+    };
+    let from = session.known().await?.rcp(&RcpName(name.rcp).to_string());
+    shown(session, &read, read.verified.as_ref(), from, words).await
+}
+
+fn is_not_found(error: &ClientError) -> bool {
+    error.fault().map(Fault::kind) == Some(FaultKind::NotFound)
+}
+
+/// A record that was never published is a draft, or nothing.
+async fn show_draft(
+    session: &mut Session<'_>,
+    name: &RecordName,
+    error: ClientError,
+) -> Result<(), Failure> {
+    let drafts = session.client.drafts().await.unwrap_or_default();
+    let Some(draft) = drafts.iter().find(|draft| draft.name == name.to_string()) else {
+        return Err(error.into());
+    };
+    let kind = super::kind(&draft.kind)?;
+    let printed = session.print_json(|| {
+        Ok(json!({
+            "draft": { "name": draft.name, "kind": draft.kind },
+            "body": body::to_json(kind.code(), &draft.body)?,
+        }))
+    })?;
+    if printed {
+        return Ok(());
+    }
+    session.screen.data(draft_title(draft));
+    if let Shown::Understood(summary) = summarise(kind.code(), &draft.body) {
+        say_summary(session.screen, &summary);
+    }
+    session
+        .screen
+        .data("draft: signed by nobody, seen by nobody else");
+    let id = short(&name.record.to_string());
+    session
+        .screen
+        .next(format!("corridor record publish {id} --circle CIRCLE"));
+    Ok(())
+}
+
+/// Whom a verified record is from: the name on its RCP's card, and the identifier.
+fn from(answer: &VerifiedAnswer) -> String {
+    let card = answer.identity().card.card();
+    let names: Vec<_> = card.names.iter().map(status::card_name).collect();
+    format!("{} ({})", title(&names), short(&card.rcp.to_string()))
+}
+
+async fn shown(
+    session: &mut Session<'_>,
+    read: &ReadRecord,
+    verified: Option<&VerifiedRecord>,
+    from: String,
+    words: &str,
+) -> Result<(), Failure> {
+    let record = &read.record;
+    let body = verified.map(|one| (one.header().kind, one.signed().body.as_slice()));
+    let printed = session.print_json(|| {
+        Ok(json!({
+            "record": record_json(record)?,
+            "body": body.and_then(|(kind, body)| body::to_json(kind, body).ok()),
+            "verified": verified.map(header_json),
+            "check": words,
+        }))
+    })?;
+    if printed {
+        return Ok(());
+    }
+    let summary = body.map(|(kind, body)| summarise(kind, body));
+    let circles = standings(record, &session.known().await?);
+    let screen = &mut *session.screen;
+    match &summary {
+        Some(Shown::Understood(summary)) => say_titles(screen, &summary.title),
+        _ => say_titles(screen, &record.title),
+    }
+    screen.table(&facts(record, verified, &from, circles));
+    match &summary {
+        Some(Shown::Understood(summary)) => say_summary(screen, summary),
+        Some(Shown::NeedsNewerVersion) => {
+            screen.data("Its text needs a newer version of this program.")
+        }
+        Some(Shown::Unreadable) => screen.data("Its text cannot be read as a record of its kind."),
+        None => {}
+    }
+    say_withdrawal(screen, record);
+    screen.data(words);
+    Ok(())
+}
+
+fn say_titles(screen: &mut crate::cli::Screen, texts: &[v1::LanguageText]) {
+    if texts.is_empty() {
+        screen.data(title(texts));
+    }
+    for text in texts {
+        screen.data(format!(
+            "{} ({})",
+            safe_line(&text.text),
+            safe_line(&text.tag)
+        ));
+    }
+}
+
+/// What is said of every record. Of a verified one nothing here but state and circles is the
+/// node's word.
+fn facts(
+    record: &v1::Record,
+    verified: Option<&VerifiedRecord>,
+    from: &str,
+    circles: String,
+) -> Vec<Vec<String>> {
+    let fact = |key: &str, value: String| vec![format!("  {key}"), value];
+    let header = verified.map(VerifiedRecord::header);
+    let kind = header.map_or_else(|| record.kind.clone(), |header| kind_word(header.kind));
+    let version = header.map_or(record.version, |header| header.version);
+    let time_ms = header.map_or(record.time_ms, |header| header.time.0);
+    let mut facts = vec![
+        fact("from", from.to_owned()),
+        fact("record", record.name.clone()),
+        fact("state", record_state(record.state()).to_owned()),
+    ];
+    if !kind.is_empty() {
+        facts.insert(0, fact("kind", kind));
+    }
+    if version != 0 {
+        facts.push(fact(
+            "version",
+            format!("{version}, signed {}", dates::day(time_ms)),
+        ));
+    }
+    if record.state() != v1::RecordState::Withdrawn {
+        facts.push(fact("circles", circles));
+    }
+    if record.unconfirmed {
+        let text = "its RCP is not confirmed here; compare the safety number before you use it";
+        facts.push(fact("caution", text.to_owned()));
+    }
+    facts
+}
+
+fn kind_word(code: u16) -> String {
+    Kind::from_code(code).map_or_else(|| format!("kind {code}"), |kind| kind.name().to_owned())
+}
+
+fn say_summary(screen: &mut crate::cli::Screen, summary: &Summary) {
+    if summary.demonstration {
+        screen.data("Demonstration: written from public sources; its RCP did not publish it.");
+    }
+    for line in in_languages(&summary.summary) {
+        screen.data(line);
+    }
+}
+
+fn say_withdrawal(screen: &mut crate::cli::Screen, record: &v1::Record) {
+    let Some(withdrawal) = &record.withdrawal else {
+        return;
+    };
+    screen.data(format!(
+        "Withdrawn on {}: {}.",
+        dates::day(withdrawal.time_ms),
+        withdrawal_code(withdrawal.code())
+    ));
+    for line in in_languages(&withdrawal.note) {
+        screen.data(line);
+    }
+    if !withdrawal.replacement.is_empty() {
+        screen.data(format!(
+            "Replaced by {}",
+            safe_line(&withdrawal.replacement)
+        ));
+    }
+}
+
+/// What was signed, as JSON.
+fn header_json(record: &VerifiedRecord) -> Value {
+    let header = record.header();
+    json!({
+        "rcp": header.rcp.to_string(),
+        "record": header.record.to_string(),
+        "version": header.version.to_string(),
+        "kind": kind_word(header.kind),
+        "timeMs": header.time.0.to_string(),
+        "keySeq": header.key_seq,
+        "versionHash": record.version_hash().to_string(),
+    })
+}
+
+/// Why there is no proof: a record that is there, such as a withdrawn one, has no text any more.
+async fn without_proof(session: &Session<'_>, name: &RecordName, error: ClientError) -> Failure {
+    match session.client.record(name).await {
+        Ok(read) => Failure::NoText(record_state(read.record.state())),
+        Err(_) => error.into(),
+    }
+}
+
+pub(super) async fn verify(session: &mut Session<'_>, args: RecordArg) -> Result<(), Failure> {
+    let name: RecordName = session.record(&args.record, Whose::Anybodys).await?;
+    let answer = match session.client.verified_record(&name).await {
+        Err(error) if is_not_found(&error) => {
+            return Err(without_proof(session, &name, error).await);
+        }
+        answer => answer?,
+    };
+    let head = answer.checkpoint().checkpoint();
+    let mut value = header_json(answer.record());
+    value["log"] = Value::String(head.log.to_string());
+    value["index"] = Value::String(answer.index().to_string());
+    value["logSize"] = Value::String(head.size.to_string());
+    value["checkpoint"] = Value::String(answer.checkpoint().note().to_owned());
+    if session.print_json(|| Ok(json!({ "verified": value })))? {
+        return Ok(());
+    }
+    let charter = &answer.identity().charter;
+    let row = |what: &str, how: String| vec![format!("  {what}"), how];
+    session
+        .screen
+        .data(format!("{} of {}", name.record, from(&answer)));
+    session.screen.table(&[
+        row(
+            "signature",
+            format!(
+                "version {}, by key {}",
+                answer.header().version,
+                answer.header().key_seq
+            ),
+        ),
+        row(
+            "line",
+            format!(
+                "number {} of log {}",
+                answer.index(),
+                short(&head.log.to_string())
+            ),
+        ),
+        row(
+            "checkpoint",
+            format!(
+                "{} lines, by the current key, {}",
+                head.size,
+                charter.current_seq()
+            ),
+        ),
+        row("charter", format!("identifier {}", name.rcp)),
+    ]);
+    session
+        .screen
+        .data("verified: signature, line, checkpoint, charter");
+    session
+        .screen
+        .say("It says nothing about a withdrawal since; corridor record show does.");
+    Ok(())
+}
+
+/// The day on which a record was signed or withdrawn.
+fn changed_on(record: &v1::Record) -> String {
+    let withdrawn = record.withdrawal.as_ref().map(|one| one.time_ms);
+    match withdrawn.unwrap_or(record.time_ms) {
+        0 => "-".to_owned(),
+        time_ms => dates::day(time_ms),
+    }
+}
+
+pub(super) async fn watch(session: &mut Session<'_>, args: WatchArgs) -> Result<(), Failure> {
+    let mut watch = session.client.watch(args.cursor);
+    loop {
+        let change = watch.next().await?;
+        if let Some(record) = &change.record {
+            if session.json {
+                let value = json!({ "record": record_json(record)?, "cursor": change.cursor });
+                session.screen.json_line(&value);
+            } else {
+                let mut cells = vec![changed_on(record)];
+                cells.extend(row(record));
+                session.screen.table(&[cells]);
+            }
+        } else if session.json {
+            session
+                .screen
+                .json_line(&json!({ "caughtUp": true, "cursor": change.cursor }));
+        } else {
+            session.screen.say("All that is there now was shown.");
+        }
+        if session.screen.is_closed() {
+            return Ok(());
+        }
+        if change.record.is_none() && args.until_now {
+            if let (false, Some(cursor)) = (session.json, watch.cursor()) {
+                session
+                    .screen
+                    .next(format!("corridor record watch --cursor {cursor}"));
+            }
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! One command's connection, what it knows already, and its questions.
+//!
+//! **Invariant:** what cannot be taken back happens only after a typed answer or `--yes`.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use corridor_proto::{RcpId, RecordId};
+use serde_json::Value;
+
+use super::fail::Failure;
+use super::render::Known;
+use super::screen::Screen;
+use super::{Global, find};
+use crate::calls::NodeInfo;
+use crate::client::Client;
+use crate::error::{ClientError, Fault, FaultKind};
+use crate::names::{RcpName, RecordName};
+use crate::profile::Profile;
+use crate::shown::safe_line;
+use crate::v1;
+
+/// One command's connection and screen.
+pub(super) struct Session<'a> {
+    pub(super) client: Client,
+    pub(super) screen: &'a mut Screen,
+    pub(super) json: bool,
+    asks: bool,
+}
+
+/// Which records a command is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of our RCP, drafts too.
+    Ours,
+    /// All that we may see.
+    Anybodys,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the profile and connects.
+    pub(super) async fn open(global: &Global, screen: &'a mut Screen) -> Result<Self, Failure> {
+        let path = match &global.profile {
+            Some(path) => path.clone(),
+            None => {
+                let folder = |name| std::env::var_os(name).map(Into::into);
+                Profile::default_path(folder("XDG_CONFIG_HOME"), folder("HOME"))?
+            }
+        };
+        let profile = Profile::read(&path)?;
+        Ok(Self {
+            client: Client::connect(&profile).await?,
+            asks: screen.is_terminal() && !global.no_input,
+            json: global.json,
+            screen,
+        })
+    }
+
+    /// Whose node this is.
+    pub(super) async fn node(&self) -> Result<NodeInfo, Failure> {
+        Ok(self.client.node().await?)
+    }
+
+    /// Our RCP.
+    pub(super) async fn own(&self) -> Result<RcpId, Failure> {
+        Ok(self.node().await?.rcp)
+    }
+
+    /// The partner that is meant.
+    pub(super) async fn peer(&self, text: &str) -> Result<v1::Peer, Failure> {
+        let peers = self.client.peers().await?;
+        find::peer(&peers, text).cloned()
+    }
+
+    /// The circle of ours that is meant, as the API wants it.
+    pub(super) async fn circle(&self, text: &str) -> Result<String, Failure> {
+        if let Some(partner) = text.strip_prefix(find::PRIVATE) {
+            let rcp = find::peer_id(&self.peer(partner).await?)?;
+            return Ok(format!("{}{rcp}", find::PRIVATE));
+        }
+        let circles = self.client.circles().await?;
+        find::circle(&circles, &self.own().await?, text)
+    }
+
+    /// The circles of ours that are meant.
+    pub(super) async fn circles(&self, texts: &[String]) -> Result<Vec<String>, Failure> {
+        let mut circles = Vec::with_capacity(texts.len());
+        for text in texts {
+            circles.push(self.circle(text).await?);
+        }
+        Ok(circles)
+    }
+
+    /// The record that is meant.
+    pub(super) async fn record(&self, text: &str, whose: Whose) -> Result<RecordName, Failure> {
+        if let Ok(name) = text.parse() {
+            return Ok(name);
+        }
+        find::check_prefix(text)?;
+        let own = self.own().await?;
+        if whose == Whose::Ours
+            && let Ok(record) = text.parse::<RecordId>()
+        {
+            return Ok(RecordName { rcp: own, record });
+        }
+        let rcp = (whose == Whose::Ours).then_some(own);
+        let records = self.client.records(rcp, true).await?;
+        let drafts = unless_refused(self.client.drafts().await)?;
+        let records = records.iter().map(|record| record.name.as_str());
+        let names = records.chain(drafts.iter().map(|draft| draft.name.as_str()));
+        let known: Result<BTreeSet<RecordName>, _> = names.map(str::parse).collect();
+        find::record(&known?, text)
+    }
+
+    /// Circles and partners, to name things by; a token that only reads may not ask for them.
+    pub(super) async fn known(&self) -> Result<Known, Failure> {
+        let own = RcpName(self.own().await?).to_string();
+        Ok(Known {
+            circles: unless_refused(self.client.circles().await)?,
+            peers: unless_refused(self.client.peers().await)?,
+            own,
+        })
+    }
+
+    /// Prints JSON where that was asked for; says whether it did.
+    pub(super) fn print_json(
+        &mut self,
+        json: impl FnOnce() -> Result<Value, Failure>,
+    ) -> Result<bool, Failure> {
+        if self.json {
+            self.screen.json(&json()?);
+        }
+        Ok(self.json)
+    }
+
+    /// Goes on after `--yes` or a "yes" to the question.
+    pub(super) async fn agree(&mut self, question: &str, yes: bool) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        self.must_ask()?;
+        let answer = self
+            .screen
+            .ask(&format!("{question} Type yes or no:"))
+            .await?;
+        if answer.eq_ignore_ascii_case("yes") {
+            Ok(())
+        } else {
+            Err(Failure::Declined)
+        }
+    }
+
+    /// Goes on after `--yes` or after these words were typed.
+    pub(super) async fn agree_typed(
+        &mut self,
+        warning: &str,
+        words: &str,
+        yes: bool,
+    ) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        self.must_ask()?;
+        let words = safe_line(words);
+        let question = format!("{warning}\nType \"{words}\" to go on:");
+        let answer = self.screen.ask(&question).await?;
+        if !answer.is_empty() && answer.to_lowercase() == words.trim().to_lowercase() {
+            Ok(())
+        } else {
+            Err(Failure::Declined)
+        }
+    }
+
+    fn must_ask(&self) -> Result<(), Failure> {
+        if self.asks {
+            return Ok(());
+        }
+        let text = "this needs an answer and nobody can be asked; nothing was changed; repeat the \
+                    command with --yes";
+        Err(Failure::Usage(text.to_owned()))
+    }
+
+    /// Asks for something that no option may hold.
+    pub(super) async fn ask(&mut self, question: &str, instead: &str) -> Result<String, Failure> {
+        if !self.asks {
+            return Err(Failure::Usage(format!(
+                "this needs an answer and nobody can be asked; nothing was changed; use {instead}"
+            )));
+        }
+        self.screen.ask(question).await
+    }
+
+    /// The content of a file, or of standard input for `-`.
+    pub(super) async fn read_file(
+        &mut self,
+        path: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, Failure> {
+        let bytes = if path == "-" {
+            self.screen.read_input(bytes_max).await?
+        } else {
+            read_file(Path::new(path), bytes_max)?
+        };
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
+            return Err(Failure::TooLarge {
+                path: path.into(),
+                bytes_max,
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+/// Nothing for a token that may not ask: it needs it for better words only.
+fn unless_refused<T>(answer: Result<Vec<T>, ClientError>) -> Result<Vec<T>, Failure> {
+    match answer {
+        Err(error) if error.fault().map(Fault::kind) == Some(FaultKind::Refused) => Ok(Vec::new()),
+        answer => Ok(answer?),
+    }
+}
+
+fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let file_error = |source| Failure::File {
+        path: path.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(file_error)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(file_error)?;
+    Ok(bytes)
+}
+
+/// Writes a new file that holds a secret, for this user alone; never over another.
+pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let file_error = |source| Failure::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(file_error)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(file_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_file_is_for_its_owner_and_replaces_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("invitation.corridor");
+        write_secret(&path, b"one").expect("written");
+        let mode = std::fs::metadata(&path).expect("file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(matches!(
+            write_secret(&path, b"two"),
+            Err(Failure::File { .. })
+        ));
+        assert_eq!(read_file(&path, 100).expect("read"), b"one");
+    }
+}

@@ -1,0 +1,113 @@
+//! Many simulated nodes under seeded faults: nothing leaks or is lost, and all come to rest equal.
+
+use corridor_proto::{LogId, RecordId};
+use corridor_rules::desk::Wish;
+use corridor_rules::ingest::HEAD_LACKING;
+use corridor_tests::sim::run::plan_of;
+use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
+
+/// Runs of the first test.
+const SEEDS: u64 = 300;
+
+fn add(total: &mut Counts, counts: Counts) {
+    for (what, times) in counts {
+        *total.entry(what).or_default() += times;
+    }
+}
+
+#[test]
+fn many_small_worlds_come_to_rest_as_specified() {
+    if let Ok(seed) = std::env::var("CORRIDOR_SIM_SEED") {
+        run(plan_of(seed.parse().expect("a number")));
+        return;
+    }
+    let mut total = Counts::new();
+    for seed in 0..SEEDS {
+        add(&mut total, run(plan_of(seed)));
+    }
+    for what in EXPECTED {
+        let times = total.get(what).copied().unwrap_or(0);
+        assert!(times > 0, "{what} never happened");
+    }
+}
+
+#[test]
+fn a_world_of_thirty_nodes_comes_to_rest_as_specified() {
+    run(Plan {
+        seed: 30,
+        nodes: 30,
+        steps: 1_500,
+        hostile: false,
+        large: false,
+    });
+}
+
+fn two_partners(seed: u64) -> World {
+    let mut world = World::new(Plan {
+        seed,
+        nodes: 2,
+        steps: 0,
+        hostile: false,
+        large: false,
+    });
+    world.calm = true;
+    world.invite(0, 1);
+    while !world.pairings.is_empty() {
+        world.pair();
+    }
+    world.change_state(0, 1, "confirm");
+    world.change_state(1, 0, "confirm");
+    world
+}
+
+/// A folder older than what was signed under its key must not sign a second root for one size.
+#[test]
+fn a_node_set_back_to_an_older_state_stops_signing_before_a_head_leaves() {
+    for seed in 0..8 {
+        let mut world = two_partners(seed);
+        let log = LogId::public(&world.nodes[0].rcp);
+        let size = |world: &World, at: usize| {
+            let log = world.nodes[at].model.logs.get(&log);
+            log.map_or(0, |log| log.size())
+        };
+        let publish = |world: &mut World| {
+            let wish = Wish::Publish {
+                record: RecordId::new([9; 16]),
+                kind: 1,
+                body: vec![1],
+                links: Vec::new(),
+                circles: Some(vec![log]),
+            };
+            let node = &mut world.nodes[0];
+            let facts = node.decide(wish, world.now, &mut world.rng);
+            node.append(facts.expect("published"));
+            world.touch(0);
+        };
+        world.connect((0, 1));
+        let older = world.nodes[0].journal.clone();
+        for _ in 0..seed {
+            publish(&mut world);
+            world.rest();
+        }
+        let held = size(&world, 1);
+        world.nodes[0].journal = older;
+        world.restored = true;
+        world.crash(0);
+        while size(&world, 0) < held {
+            publish(&mut world);
+        }
+        world.connect((0, 1));
+        world.rest();
+        assert_eq!(
+            size(&world, 1),
+            held,
+            "nothing of the second branch arrived"
+        );
+        let why = world.nodes[0].model.signing_stopped.as_deref();
+        assert_eq!(
+            why,
+            (held > 0).then_some(HEAD_LACKING),
+            "{held} lines were held"
+        );
+    }
+}
