@@ -89,6 +89,8 @@ pub enum Fact {
     },
     /// The note of a withdrawal.
     Note {
+        /// Whose.
+        rcp: RcpId,
         /// Hash by which a line names it.
         hash: Hash,
         /// Salt and note.
@@ -102,6 +104,13 @@ pub enum Fact {
         rcp: RcpId,
         /// Lines that it may hold.
         size: u64,
+    },
+    /// A former reader reads a log of ours again, and with it all that it missed.
+    Reader {
+        /// Which log.
+        log: LogId,
+        /// Who.
+        rcp: RcpId,
     },
     /// A record version, ours or received.
     Record {

@@ -197,7 +197,9 @@ fn lines(
     if *peer == model.me || !may_call(model.peer_state(peer), Call::Send) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let charter = model.charter(peer).ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let charter = model
+        .charter(peer)
+        .ok_or_else(|| refuse(Reason::WrongRcp))?;
     let known = model.logs.get(&id);
     let opened = model.logs.values().filter(|log| log.owner == *peer).count();
     if known.is_none() && opened >= LOGS_PER_RCP_MAX {
@@ -248,13 +250,15 @@ fn lines(
             note: head.note().to_owned(),
         });
     }
-    facts.extend(named_bodies(&id, &package, &message.bodies)?);
+    facts.extend(named_bodies(peer, &id, &package, &message.bodies)?);
     Ok(facts)
 }
 
 fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("checkpoint", reason);
-    let charter = model.charter(peer).ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let charter = model
+        .charter(peer)
+        .ok_or_else(|| refuse(Reason::WrongRcp))?;
     let head = SignedCheckpoint::parse(note)?.verify_head(charter)?;
     let claim = head.checkpoint();
     let log = model.logs.get(&claim.log).filter(|log| log.owner == *peer);
@@ -320,7 +324,10 @@ fn first_readers(
         return Ok(None);
     }
     let refuse = |reason| Refusal::new("reader list", reason);
-    let proof = message.readers.as_ref().ok_or_else(|| refuse(Reason::Truncated))?;
+    let proof = message
+        .readers
+        .as_ref()
+        .ok_or_else(|| refuse(Reason::Truncated))?;
     let head = head.checkpoint();
     let leaf = leaf_hash(&proof.line);
     verify_inclusion(
@@ -336,7 +343,12 @@ fn first_readers(
     let Act::Readers { list: hash } = line.act else {
         return Err(refuse(Reason::Malformed));
     };
-    let (salt, bytes) = wire::salted(proof.list.as_ref().ok_or_else(|| refuse(Reason::Truncated))?)?;
+    let (salt, bytes) = wire::salted(
+        proof
+            .list
+            .as_ref()
+            .ok_or_else(|| refuse(Reason::Truncated))?,
+    )?;
     if readers_hash(&salt, bytes) != hash {
         return Err(refuse(Reason::WrongHash));
     }
@@ -348,6 +360,7 @@ fn first_readers(
 
 /// Lists and notes that the lines of a package name; what nothing names is left out.
 fn named_bodies(
+    rcp: &RcpId,
     id: &LogId,
     package: &VerifiedPackage,
     bodies: &[v1::SaltedBody],
@@ -379,6 +392,7 @@ fn named_bodies(
             });
         } else if notes.contains(&as_note) {
             facts.push(Fact::Note {
+                rcp: *rcp,
                 hash: as_note,
                 blob: blob(&salt, bytes),
             });
@@ -449,15 +463,22 @@ fn receipt(
     if !may_call(model.peer_state(peer), Call::SendHeld) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let charter = model.charter(peer).ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let charter = model
+        .charter(peer)
+        .ok_or_else(|| refuse(Reason::WrongRcp))?;
     let held = Held::verify(note, charter)?;
     let log = model
         .logs
         .get(&held.checkpoint.log)
         .filter(|log| log.owner == model.me);
     let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
+    // Whoever read the log may hold it, though its right has ended.
+    let listed = log.readers.as_ref().is_some_and(|readers| {
+        let mut list = readers.list.readers.iter();
+        list.any(|(reader, _)| reader == peer)
+    });
     let entitled = may_read(model, log, &Reader::Peer(*peer), now).is_ok();
-    if !entitled && !log.former.contains_key(peer) {
+    if !entitled && !listed && !log.former.contains_key(peer) {
         return Err(refuse(Reason::NotEntitled));
     }
     if log.incarnation != held.checkpoint.incarnation

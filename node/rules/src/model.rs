@@ -72,8 +72,8 @@ pub struct Model {
     pub peers: BTreeMap<RcpId, Peer>,
     /// Logs, ours and followed.
     pub logs: BTreeMap<LogId, Log>,
-    /// Notes of withdrawals that are still kept.
-    pub notes: BTreeMap<Hash, Place>,
+    /// Notes of withdrawals that are still kept, each with whose it is.
+    pub notes: BTreeMap<Hash, (RcpId, Place)>,
     /// Drafts.
     pub drafts: BTreeMap<RecordId, Draft>,
     /// The newest receipt of each reader for each log.
@@ -167,11 +167,18 @@ impl Model {
                 self.peers.remove(rcp);
                 self.known.remove(rcp);
                 self.accepted.remove(rcp);
+                let theirs = self.logs.values().filter(|log| log.owner == *rcp);
+                let lists = theirs.filter_map(|log| Some(log.readers.as_ref()?.place));
+                let mut places: Vec<Place> = lists.collect();
                 self.logs.retain(|_, log| log.owner != *rcp);
-                let places = rows
-                    .as_mut()
-                    .map(|rows| rows.forget(rcp))
-                    .unwrap_or_default();
+                let notes = self.notes.values().filter(|(of, _)| of == rcp);
+                places.extend(notes.map(|(_, place)| *place));
+                self.notes.retain(|_, (of, _)| of != rcp);
+                places.extend(
+                    rows.as_mut()
+                        .map(|rows| rows.forget(rcp))
+                        .unwrap_or_default(),
+                );
                 return places.into_iter().map(Effect::Erase).collect();
             }
             Fact::Circle {
@@ -186,12 +193,19 @@ impl Model {
             Fact::Lines { log, from, lines } => return self.lines(rows, log, *from, lines),
             Fact::Head { log, note } => self.head(log, note),
             Fact::List { log, hash, blob } => return self.list(log, hash, blob, place),
-            Fact::Note { hash, .. } => {
-                self.notes.insert(*hash, place);
+            Fact::Note { rcp, hash, .. } => {
+                // The same note comes with each log that carries the withdrawal: one is kept.
+                let old = self.notes.insert(*hash, (*rcp, place));
+                return old.map(|(_, old)| Effect::Erase(old)).into_iter().collect();
             }
             Fact::Former { log, rcp, size } => {
                 if let Some(log) = self.logs.get_mut(log) {
                     log.former.insert(*rcp, *size);
+                }
+            }
+            Fact::Reader { log, rcp } => {
+                if let Some(log) = self.logs.get_mut(log) {
+                    log.former.remove(rcp);
                 }
             }
             Fact::Record { header, .. } => {

@@ -179,8 +179,13 @@ impl RecordRow {
 
     /// A withdraw line, from whichever log.
     pub fn withdraw(&mut self, log: LogId, index: u64, withdrawal: Withdrawal, time: UnixMillis) {
-        // The same for any order of reading: furthest first, then the lowest log and index.
-        let rank = |w: &Withdrawn| (std::cmp::Reverse(w.withdrawal.up_to), w.log, w.index);
+        // The same for any order of reading: furthest first, then one that names a replacement, then
+        // the lowest log and index.
+        let rank = |w: &Withdrawn| {
+            let withdrawal = &w.withdrawal;
+            let further = std::cmp::Reverse(withdrawal.up_to);
+            (further, withdrawal.replacement.is_zero(), w.log, w.index)
+        };
         let new = Withdrawn {
             withdrawal,
             time,

@@ -86,7 +86,9 @@ fn named_bodies(
     for line in lines.iter() {
         let place = match read_line(line) {
             Ok(ReadLine::Line(line)) => match line.act {
-                Act::Withdraw(withdrawal) => model.notes.get(&withdrawal.note).copied(),
+                Act::Withdraw(withdrawal) => {
+                    model.notes.get(&withdrawal.note).map(|(_, place)| *place)
+                }
                 Act::Readers { list } => log
                     .readers
                     .as_ref()

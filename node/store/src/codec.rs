@@ -41,6 +41,7 @@ const INVITATION: u8 = 33;
 const REDEEMED: u8 = 34;
 const SIGNING_STOPPED: u8 = 35;
 const ACCEPTED: u8 = 36;
+const READER: u8 = 37;
 
 /// The frame of a fact.
 ///
@@ -100,7 +101,8 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         }
         Fact::Head { log, note } => (HEAD, new.bytes(log.as_bytes()).text(WHAT, note)?),
         Fact::List { log, hash, .. } => (LIST, new.bytes(log.as_bytes()).bytes(hash.as_bytes())),
-        Fact::Note { hash, .. } => (NOTE, new.bytes(hash.as_bytes())),
+        Fact::Note { rcp, hash, .. } => (NOTE, new.bytes(rcp.as_bytes()).bytes(hash.as_bytes())),
+        Fact::Reader { log, rcp } => (READER, new.bytes(log.as_bytes()).bytes(rcp.as_bytes())),
         Fact::Former { log, rcp, size } => (
             FORMER,
             new.bytes(log.as_bytes()).bytes(rcp.as_bytes()).u64(*size),
@@ -198,6 +200,7 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
             blob: Vec::new(),
         },
         NOTE => Fact::Note {
+            rcp: RcpId::new(read.array()?),
             hash: Hash::new(read.array()?),
             blob: Vec::new(),
         },
@@ -230,6 +233,10 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
                 blob: Vec::new(),
             }
         }
+        READER => Fact::Reader {
+            log: LogId::new(read.array()?),
+            rcp: RcpId::new(read.array()?),
+        },
         DRAFT_GONE => Fact::DraftGone {
             record: RecordId::new(read.array()?),
         },

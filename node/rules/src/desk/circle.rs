@@ -10,6 +10,7 @@ use super::{Decision, Desk, DeskRefusal, circle};
 use crate::fact::{Fact, blob};
 use crate::log::{Log, Sort};
 use crate::peer::PeerState;
+use crate::visibility::{Reader, may_read};
 
 impl Desk<'_> {
     pub(super) fn open_circle(&mut self, name: &str, open: bool, relay: bool) -> Decision {
@@ -78,18 +79,39 @@ impl Desk<'_> {
         }
         let mut facts: Vec<Fact> = before
             .keys()
-            .filter(|rcp| !readers.contains_key(rcp))
+            .filter(|rcp| !readers.contains_key(rcp) && !log.former.contains_key(rcp))
             .map(|rcp| Fact::Former {
                 log: id,
                 rcp: *rcp,
                 size: log.size(),
             })
             .collect();
+        // Whoever is admitted anew may hold everything again.
+        let anew = readers.iter().filter(|(rcp, until)| {
+            log.former.contains_key(rcp)
+                && before.get(rcp) != Some(until)
+                && self.model.peer_state(rcp) == Some(PeerState::Active)
+        });
+        facts.extend(anew.map(|(rcp, _)| Fact::Reader { log: id, rcp: *rcp }));
         let list = ReaderList {
             readers: readers.into_iter().collect(),
             ..old.list.clone()
         };
         facts.extend(self.list(&log, &list)?);
         Ok(facts)
+    }
+
+    /// Listed readers whose right ended before this log grows: they hold nothing of what comes.
+    pub(super) fn lapsed(&self, log: &Log) -> Vec<Fact> {
+        let listed = log.readers.iter().flat_map(|readers| &readers.list.readers);
+        listed
+            .filter(|(rcp, _)| !log.former.contains_key(rcp))
+            .filter(|(rcp, _)| may_read(self.model, log, &Reader::Peer(*rcp), self.now).is_err())
+            .map(|(rcp, _)| Fact::Former {
+                log: log.id,
+                rcp: *rcp,
+                size: log.size(),
+            })
+            .collect()
     }
 }

@@ -6,7 +6,7 @@ use corridor_proto::{LogSeed, RcpId, Token};
 use super::{Decision, Desk, DeskRefusal, circle};
 use crate::fact::Fact;
 use crate::limits::{INVITATION_MS, INVITATIONS_MAX};
-use crate::log::Sort;
+use crate::log::{Log, Sort};
 use crate::model::token_hash;
 use crate::peer::PeerState;
 use crate::visibility::{Reader, may_read};
@@ -127,7 +127,7 @@ impl Desk<'_> {
         let mut facts = if to == PeerState::Paused {
             self.formers(rcp)
         } else {
-            Vec::new()
+            self.readers_again(rcp)
         };
         facts.push(Fact::Peer {
             rcp,
@@ -140,7 +140,11 @@ impl Desk<'_> {
     /// Only before it was confirmed: later, leaving is the way.
     pub(super) fn refuse(&self, rcp: RcpId) -> Decision {
         match self.model.peer_state(&rcp) {
-            Some(PeerState::Invited | PeerState::Pending) => Ok(vec![Fact::Forget { rcp }]),
+            Some(PeerState::Invited | PeerState::Pending) => {
+                let mut facts = self.formers(rcp);
+                facts.push(Fact::Forget { rcp });
+                Ok(facts)
+            }
             Some(state) => {
                 let remedy = "it was confirmed; leave it instead";
                 Err(DeskRefusal::State {
@@ -173,6 +177,20 @@ impl Desk<'_> {
                 Ok(facts)
             }
         }
+    }
+
+    /// The logs that a former reader reads again once it is active.
+    fn readers_again(&self, rcp: RcpId) -> Vec<Fact> {
+        let admits = |log: &&Log| match &log.readers {
+            _ if !log.former.contains_key(&rcp) => false,
+            Some(readers) => readers.list.admits(&rcp, self.now),
+            None => log.sort == Sort::Public,
+        };
+        self.model
+            .own_logs()
+            .filter(admits)
+            .map(|log| Fact::Reader { log: log.id, rcp })
+            .collect()
     }
 
     /// The logs that a peer can read now and is about to lose.

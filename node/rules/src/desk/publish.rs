@@ -9,15 +9,14 @@ use corridor_proto::id::next_ordinal;
 use corridor_proto::limits::NOTE_BYTES_MAX;
 use corridor_proto::line::{Act, WHOLE_RECORD, Withdrawal, WithdrawalReason, note_hash};
 use corridor_proto::record::NewRecord;
-use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt, UnixMillis};
+use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt};
 
 use super::{Decision, Desk, DeskRefusal, Link, unknown_record};
 use crate::fact::{Fact, blob};
 use crate::log::{Log, Sort};
 use crate::model::{Model, Rows};
-use crate::peer::PeerState;
+use crate::peer::{Call, PeerState, may_call};
 use crate::row::RecordRow;
-use crate::visibility::{Reader, may_read};
 
 impl Desk<'_> {
     pub(super) fn save_draft(
@@ -105,6 +104,7 @@ impl Desk<'_> {
                 record,
                 version,
             });
+            facts.extend(self.lapsed(self.own_log(&circle)?));
             facts.extend(self.append(self.own_log(&circle)?, vec![line])?);
         }
         if self.model.drafts.contains_key(&record) {
@@ -143,6 +143,7 @@ impl Desk<'_> {
                 record,
                 version,
             });
+            facts.extend(self.lapsed(self.own_log(circle)?));
             facts.extend(self.append(self.own_log(circle)?, vec![line])?);
         }
         if facts.is_empty() {
@@ -211,6 +212,7 @@ impl Desk<'_> {
                 let salt = Salt::new(self.bytes());
                 let hash = note_hash(&salt, &note);
                 facts.push(Fact::Note {
+                    rcp: self.model.me,
                     hash,
                     blob: blob(&salt, &note),
                 });
@@ -218,7 +220,7 @@ impl Desk<'_> {
             }
             None => Hash::ZERO,
         };
-        for id in withdrawal_logs(self.model, &row, self.now) {
+        for id in withdrawal_logs(self.model, &row) {
             let log = self.own_log(&id)?;
             let replacement = replacement
                 .filter(|record| {
@@ -284,8 +286,9 @@ pub fn link_fits(model: &Model, rows: &dyn Rows, circle: &Log, link: &Link) -> b
 }
 
 /// The logs that must carry a withdrawal: every one in which the record ever stood, and the private
-/// circle of each reader that lost one of them after the record stood there.
-fn withdrawal_logs(model: &Model, row: &RecordRow, now: UnixMillis) -> BTreeSet<LogId> {
+/// circle of each reader that may hold it. Those who read the log now get it twice, for they may
+/// lose the log before its line reaches them.
+fn withdrawal_logs(model: &Model, row: &RecordRow) -> BTreeSet<LogId> {
     let mut logs = BTreeSet::new();
     for stand in &row.stands {
         let Some(log) = model
@@ -297,14 +300,21 @@ fn withdrawal_logs(model: &Model, row: &RecordRow, now: UnixMillis) -> BTreeSet<
         };
         logs.insert(log.id);
         let lost = log.former.iter().filter(|(_, size)| stand.first < **size);
-        let ended = log
-            .readers
-            .iter()
-            .flat_map(|readers| readers.list.readers.iter().map(|(rcp, _)| rcp));
-        for rcp in lost.map(|(rcp, _)| rcp).chain(ended) {
-            if may_read(model, log, &Reader::Peer(*rcp), now).is_err() {
-                logs.extend(model.private_log(rcp).map(|log| log.id));
-            }
+        let reads = model.peers.keys().filter(|peer| {
+            !log.former.contains_key(peer)
+                && match (&log.readers, log.sort) {
+                    (_, Sort::Private(_)) => false,
+                    (_, Sort::Public) => may_call(model.peer_state(peer), Call::ReadPublic),
+                    (None, _) => false,
+                    (Some(readers), _) => readers
+                        .list
+                        .readers
+                        .iter()
+                        .any(|(reader, _)| reader == *peer),
+                }
+        });
+        for rcp in lost.map(|(rcp, _)| rcp).chain(reads) {
+            logs.extend(model.private_log(rcp).map(|log| log.id));
         }
     }
     logs

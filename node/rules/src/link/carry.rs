@@ -12,6 +12,7 @@ use crate::limits::{
     CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
 };
 use crate::log::Log;
+use crate::peer::{Call, may_call};
 use crate::serve::{self, Target};
 use v1::carry_frame::Frame;
 
@@ -45,7 +46,7 @@ impl Link {
         }
         let verdict = match frame {
             Frame::Pull(pull) => self.pull(&pull, context, out),
-            Frame::Package(package) => self.package(package, out),
+            Frame::Package(package) => self.package(package, context, out),
             Frame::Want(want) => self.want(&want, context, out),
             Frame::Records(records) => self.records(records, context, out),
             Frame::Gone(gone) => self.gone(&gone),
@@ -89,7 +90,7 @@ impl Link {
             .logs
             .get(&id)
             .filter(|_| reads(context, &id, &self.peer));
-        let Some(log) = log.filter(|_| self.their_have) else {
+        let Some(log) = log else {
             let gone = v1::Gone {
                 log: pull.log.clone(),
                 ranges: Vec::new(),
@@ -115,13 +116,28 @@ impl Link {
         Ok(())
     }
 
-    fn package(&mut self, package: v1::Package, out: &mut Vec<Output>) -> Result<(), Refusal> {
+    fn package(
+        &mut self,
+        package: v1::Package,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
         let id = LogId::from_slice(&package.log)?;
         let following = self
             .following
-            .get(&id)
-            .filter(|following| following.pulled)
+            .get_mut(&id)
             .ok_or(Refusal::new("package", Reason::NotEntitled))?;
+        if following.refused {
+            let size = context.model.logs.get(&id).map_or(0, Log::size);
+            if !following.pulled || package.from != size {
+                return Ok(());
+            }
+            following.refused = false;
+        }
+        if !following.pulled {
+            return Err(Refusal::new("package", Reason::NotEntitled));
+        }
+        self.arriving = Some(id);
         out.push(Output::Arrival(Arrival::Package {
             peer: self.peer,
             seed: following.seed,
@@ -192,19 +208,21 @@ impl Link {
     fn gone(&mut self, gone: &v1::Gone) -> Result<(), Refusal> {
         let id = LogId::from_slice(&gone.log)?;
         if let Some(following) = self.following.get_mut(&id) {
-            let asked = std::mem::take(&mut following.in_flight);
-            let is_gone = |index: &u64| {
-                gone.ranges
-                    .iter()
-                    .any(|range| range.from <= *index && *index < range.to)
-            };
-            let (lost, rest) = asked
-                .into_iter()
-                .partition(|index| gone.ranges.is_empty() || is_gone(index));
-            let lost: std::collections::BTreeSet<u64> = lost;
-            following.in_flight = rest;
-            following.gone.extend(lost);
-            following.withheld |= gone.ranges.is_empty();
+            if gone.ranges.is_empty() {
+                following.pulled = false;
+                following.in_flight.clear();
+                following.gone.clear();
+            }
+            for range in &gone.ranges {
+                let within = following
+                    .in_flight
+                    .range(range.from..range.to.max(range.from));
+                let within: Vec<u64> = within.copied().collect();
+                for index in within {
+                    following.in_flight.remove(&index);
+                    following.gone.insert(index);
+                }
+            }
         }
         Ok(())
     }
@@ -213,11 +231,15 @@ impl Link {
     /// that a withdrawal is known before any backlog of bodies.
     pub(super) fn follow(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
+        if !may_call(self.state, Call::Send) {
+            return;
+        }
         let mut lines_missing = false;
         for (id, following) in &mut self.following {
             let log = model.logs.get(id);
-            lines_missing |= log.is_some_and(|log| log.pending(model).is_some());
-            if following.pulled {
+            lines_missing |=
+                following.pulled && log.is_some_and(|log| log.pending(model).is_some());
+            if following.pulled || !following.news {
                 continue;
             }
             let pending = log.and_then(|log| log.pending(model));
@@ -227,12 +249,13 @@ impl Link {
                 target: pending.map_or(0, |head| head.checkpoint.size),
             })));
             following.pulled = true;
+            following.news = false;
         }
         if lines_missing {
             return;
         }
         let mut in_flight: usize = self.following.values().map(|f| f.in_flight.len()).sum();
-        for (id, following) in &mut self.following {
+        for (id, following) in self.following.iter_mut().filter(|(_, f)| f.pulled) {
             let Some(log) = model.logs.get(id).filter(|log| !log.missing.is_empty()) else {
                 continue;
             };
@@ -294,6 +317,9 @@ impl Link {
     }
 
     fn next_package(&mut self, context: &Context<'_>) -> Option<Frame> {
+        if !self.their_have {
+            return None;
+        }
         for (id, serving) in &mut self.serving {
             let Some(log) = context.model.logs.get(id) else {
                 continue;

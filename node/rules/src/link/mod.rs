@@ -135,11 +135,14 @@ struct Serving {
 #[derive(Clone, Debug)]
 struct Following {
     seed: LogSeed,
+    /// Whether the peer leads us along it.
     pulled: bool,
-    /// The peer said that the log is not to be had: not pulled again before its next checkpoint.
-    withheld: bool,
+    /// Whether there is reason to pull: a head was announced since we last did.
+    news: bool,
+    /// Whether a package was refused, so that those on their way behind it do not fit.
+    refused: bool,
     in_flight: BTreeSet<u64>,
-    /// What the peer said is not to be had: not asked for again before its next checkpoint.
+    /// Indexes that are not to be had; the line that says why comes with the log.
     gone: BTreeSet<u64>,
 }
 
@@ -166,6 +169,7 @@ pub struct Link {
     served_as: Option<v1::Serving>,
     refusals: u32,
     last_refusal: Option<Refusal>,
+    arriving: Option<LogId>,
     closed: bool,
 }
 
@@ -193,6 +197,7 @@ impl Link {
             served_as: None,
             refusals: 0,
             last_refusal: None,
+            arriving: None,
             closed: false,
         }
     }
@@ -203,12 +208,15 @@ impl Link {
         if self.closed {
             return out;
         }
+        if !matches!(input, Input::Refused(_)) {
+            self.arriving = None;
+        }
         match input {
             Input::Start => self.start(context, &mut out),
             Input::Session(frame) => self.session_frame(frame, context, &mut out),
             Input::Carry(frame) => self.carry_frame(frame, context, &mut out),
             Input::Changed => {}
-            Input::Refused(refusal) => self.refused(refusal, &mut out),
+            Input::Refused(refusal) => self.arrival_refused(refusal, &mut out),
         }
         if self.hello.is_some() && !self.closed {
             for frame in std::mem::take(&mut self.early) {
@@ -235,7 +243,7 @@ impl Link {
             && self.wanted.is_empty()
             && self.following.iter().all(|(id, following)| {
                 following.in_flight.is_empty()
-                    && (following.withheld || context.model.logs.contains_key(id))
+                    && (!following.pulled || context.model.logs.contains_key(id))
             })
             && self.serving.iter().all(|(id, serving)| {
                 let held = context
@@ -265,6 +273,16 @@ impl Link {
         out.push(Output::Close(why));
     }
 
+    /// A refused package ends a pull; the next head is a reason to pull again from where we are.
+    fn arrival_refused(&mut self, refusal: Refusal, out: &mut Vec<Output>) {
+        let log = self.arriving.take();
+        if let Some(following) = log.and_then(|log| self.following.get_mut(&log)) {
+            following.pulled = false;
+            following.refused = true;
+        }
+        self.refused(refusal, out);
+    }
+
     fn refused(&mut self, refusal: Refusal, out: &mut Vec<Output>) {
         self.refusals += 1;
         self.last_refusal = Some(refusal);
@@ -284,12 +302,31 @@ impl Link {
             self.state = state;
             out.push(session(v1::session_frame::Frame::State(serving_as(state))));
         }
-        self.serving.retain(|id, _| reads(context, id, &self.peer));
+        self.stop_serving(context, out);
         self.introduce(context, out);
         self.announce(context, out);
         self.follow(context, out);
         self.hold(context, out);
         self.pump(context, out);
+    }
+
+    /// A log that the peer may read no longer: it is told so, and told of its head anew if it may
+    /// read it again.
+    fn stop_serving(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let peer = self.peer;
+        self.announced.retain(|id, _| reads(context, id, &peer));
+        self.serving.retain(|id, _| {
+            let stays = reads(context, id, &peer);
+            if !stays {
+                let log = id.as_bytes().to_vec();
+                let ranges = Vec::new();
+                out.push(carry(v1::carry_frame::Frame::Gone(v1::Gone {
+                    log,
+                    ranges,
+                })));
+            }
+            stays
+        });
     }
 
     fn readable<'a>(&self, context: &Context<'a>) -> impl Iterator<Item = &'a Log> {

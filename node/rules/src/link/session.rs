@@ -112,7 +112,6 @@ impl Link {
         let expected = have_of(model, &self.peer, &self.peer, context.now);
         let same = hello.have.as_slice() == expected.as_bytes().as_slice();
         self.hello = Some(hello);
-        out.push(session(Frame::State(serving_as(self.state))));
         self.grant_first(out);
         if same {
             self.their_have = true;
@@ -121,6 +120,9 @@ impl Link {
         } else {
             self.say_what_we_have(context, out);
         }
+        // Last: whoever has this has our answer to its hello, and has introduced itself anew if it
+        // had to, so that its receipts can be judged here.
+        out.push(session(Frame::State(serving_as(self.state))));
         let peer = self.peer;
         for log in model.logs.values().filter(|log| log.owner == peer) {
             self.learn(log.id, log.seed);
@@ -257,25 +259,22 @@ impl Link {
             out.push(Output::Arrival(arrival));
         }
         self.learn(id, seed);
-        if let Some(following) = self.following.get_mut(&id) {
-            if std::mem::take(&mut following.withheld) {
-                following.pulled = false;
-            }
-            following.gone.clear();
-        }
         Ok(())
     }
 
     /// A log of the peer's is worth following.
     fn learn(&mut self, id: LogId, seed: LogSeed) {
         if self.following.len() < crate::limits::LOGS_PER_RCP_MAX {
-            self.following.entry(id).or_insert_with(|| Following {
+            let following = self.following.entry(id).or_insert_with(|| Following {
                 seed,
                 pulled: false,
-                withheld: false,
+                news: true,
+                refused: false,
                 in_flight: BTreeSet::new(),
                 gone: BTreeSet::new(),
             });
+            following.news = true;
+            following.gone.clear();
         }
     }
 
@@ -308,6 +307,14 @@ impl Link {
     pub(super) fn hold(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
         if !may_call(self.state, Call::SendHeld) || model.signing_stopped.is_some() {
+            return;
+        }
+        // A peer that has not confirmed us takes no receipt; once it has, it says so.
+        let takes = [v1::Serving::Active, v1::Serving::Paused, v1::Serving::Left];
+        if !self
+            .served_as
+            .is_some_and(|serving| takes.contains(&serving))
+        {
             return;
         }
         for log in model

@@ -115,7 +115,7 @@ fn withdrawal(view: &View<'_>, shown: &Shown) -> Option<v1::WithdrawalInfo> {
     let note = view
         .notes
         .get(&said.note)
-        .and_then(|place| view.salted(*place))
+        .and_then(|(_, place)| view.salted(*place))
         .and_then(|(_, note)| v1::WithdrawalNote::decode(note.as_slice()).ok());
     let replacement = RecordKey {
         rcp: shown.key.rcp,
