@@ -350,3 +350,6 @@ pub(crate) fn blob_intact(kind: u8, meta: &[u8], blob: &[u8]) -> bool {
 pub(crate) fn content(blob: &[u8]) -> Option<(Salt, Vec<u8>)> {
     unblob(blob).map(|(salt, content)| (salt, content.to_vec()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! Golden bytes: what a version wrote, every later one must read, to the byte.
+
+use corridor_proto::card::SignedCard;
+use corridor_proto::charter::SignedKeyEvent;
+use corridor_proto::record::SignedHeader;
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
+use corridor_rules::fact::{Fact, blob};
+use corridor_rules::{PeerState, Sort};
+use sha2::{Digest, Sha256};
+
+use super::{blob_intact, fact, frame};
+
+const RCP: RcpId = RcpId::new([1; 32]);
+const LOG: LogId = LogId::new([2; 32]);
+const HASH: Hash = Hash::new([3; 32]);
+const RECORD: RecordId = RecordId::new([4; 16]);
+
+fn facts() -> Vec<Fact> {
+    let content = || blob(&Salt::new([5; 32]), b"content");
+    let circle = |sort, name: &str| Fact::Circle {
+        owner: RCP,
+        seed: LogSeed::new([6; 16]),
+        sort,
+        name: name.to_owned(),
+    };
+    let peer = |state| Fact::Peer {
+        rcp: RCP,
+        state,
+        at: UnixMillis(7),
+    };
+    let number = StartNumber::new([8; 16]);
+    vec![
+        Fact::KeyEvent {
+            rcp: RCP,
+            event: SignedKeyEvent {
+                bytes: vec![9; 137],
+                recovery_signature: [10; 64],
+                signing_signature: [11; 64],
+            },
+        },
+        Fact::Card {
+            rcp: RCP,
+            card: SignedCard {
+                bytes: vec![12; 200],
+                signature: [13; 64],
+            },
+        },
+        peer(PeerState::Invited),
+        peer(PeerState::Pending),
+        peer(PeerState::Active),
+        peer(PeerState::Paused),
+        peer(PeerState::Left),
+        circle(Sort::Public, "public"),
+        circle(Sort::Open, "federation"),
+        circle(Sort::Closed, ""),
+        circle(Sort::Private(RCP), ""),
+        Fact::Lines {
+            log: LOG,
+            from: 14,
+            lines: vec![vec![15; 82], vec![16; 42]],
+        },
+        Fact::Head {
+            log: LOG,
+            note: "note\n".to_owned(),
+        },
+        Fact::List {
+            log: LOG,
+            hash: HASH,
+            blob: content(),
+        },
+        Fact::Note {
+            rcp: RCP,
+            hash: HASH,
+            blob: content(),
+        },
+        Fact::Former {
+            log: LOG,
+            rcp: RCP,
+            size: 17,
+        },
+        Fact::Reader { log: LOG, rcp: RCP },
+        Fact::Record {
+            header: SignedHeader {
+                bytes: vec![18; 109],
+                signature: [19; 64],
+            },
+            blob: content(),
+        },
+        Fact::Quarantine {
+            rcp: RCP,
+            record: RECORD,
+            version_hash: HASH,
+            reason: "BAD_SIGNATURE".to_owned(),
+        },
+        Fact::Draft {
+            record: RECORD,
+            kind: 1,
+            at: UnixMillis(20),
+            blob: content(),
+        },
+        Fact::DraftGone { record: RECORD },
+        Fact::Held {
+            holder: RCP,
+            note: "note\n".to_owned(),
+        },
+        Fact::Start { number },
+        Fact::Forget { rcp: RCP },
+        Fact::PeerStart { rcp: RCP, number },
+        Fact::Invitation {
+            token: HASH,
+            expires: UnixMillis(21),
+        },
+        Fact::Redeemed { token: HASH },
+        Fact::Accepted {
+            rcp: RCP,
+            token: Token::new([22; 32]),
+        },
+        Fact::SigningStopped {
+            reason: "ANOTHER_COPY_RAN".to_owned(),
+        },
+    ]
+}
+
+/// Kind, length of the meta, and the first bytes of SHA-256 over it. A line is added for a new kind;
+/// none is ever changed.
+const GOLDEN: &[(u8, usize, &str)] = &[
+    (16, 299, "3451d4a87580e81f"),
+    (17, 298, "1a81cddc18d1e1f7"),
+    (18, 41, "836311ebb37327c8"),
+    (18, 41, "6ccf9998db24d1e0"),
+    (18, 41, "6f173fbabe52e346"),
+    (18, 41, "1cb7903cc86f015f"),
+    (18, 41, "668e483d562393f8"),
+    (19, 89, "b97592941eb2601e"),
+    (19, 93, "18fae4fa430ff7e2"),
+    (19, 83, "d15a96a3a3fbf265"),
+    (19, 83, "39abc6d961c41c4e"),
+    (20, 170, "31fd3761fdb9cc1e"),
+    (21, 39, "088ca23617cc4178"),
+    (22, 64, "27f32fbbfac2fbbb"),
+    (23, 64, "7d87fc68f80962fa"),
+    (24, 72, "5861b7bcfd62c288"),
+    (37, 64, "c57d4f59c961b13e"),
+    (25, 175, "a0780deb10a53ca0"),
+    (26, 95, "810274b7ef243332"),
+    (27, 58, "8640245539b3caac"),
+    (28, 16, "99558a881f0b229e"),
+    (29, 39, "0ff4f948222fbe54"),
+    (30, 16, "07942d5f6ddd9f54"),
+    (31, 32, "72cd6e8422c407fb"),
+    (32, 48, "975ef65b6e023eef"),
+    (33, 40, "7981e2bcc1fadba8"),
+    (34, 32, "648aa5c579fb30f3"),
+    (36, 64, "cd87a24fede50e07"),
+    (35, 18, "16ea25b8320d39b1"),
+];
+
+#[test]
+fn no_frame_ever_changes() {
+    let found: Vec<(u8, usize, String)> = facts()
+        .iter()
+        .map(|fact| {
+            let frame = frame(fact).expect("frame");
+            let hash = Sha256::digest(&frame.meta);
+            let short = hash
+                .iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            (frame.kind, frame.meta.len(), short)
+        })
+        .collect();
+    let golden: Vec<_> = GOLDEN
+        .iter()
+        .map(|(k, len, hash)| (*k, *len, (*hash).to_owned()))
+        .collect();
+    assert_eq!(found, golden);
+}
+
+#[test]
+fn every_fact_reads_back_without_its_blob() {
+    for original in facts() {
+        let frame = frame(&original).expect("frame");
+        let mut read = fact(frame.kind, &frame.meta).expect("read");
+        match &mut read {
+            Fact::List { blob, .. }
+            | Fact::Note { blob, .. }
+            | Fact::Record { blob, .. }
+            | Fact::Draft { blob, .. } => *blob = frame.blob.to_vec(),
+            _ => assert!(frame.blob.is_empty()),
+        }
+        assert_eq!(read, original);
+        for end in 0..frame.meta.len() {
+            assert!(
+                fact(frame.kind, &frame.meta[..end]).is_err(),
+                "{original:?} cut at {end}"
+            );
+        }
+    }
+    assert!(
+        fact(200, b"").is_err(),
+        "a kind of a newer version is refused, not skipped"
+    );
+}
+
+#[test]
+fn a_blob_is_known_by_its_hash() {
+    let draft = Fact::Draft {
+        record: RECORD,
+        kind: 1,
+        at: UnixMillis(20),
+        blob: blob(&Salt::new([5; 32]), b"content"),
+    };
+    let good = frame(&draft).expect("frame");
+    assert!(blob_intact(good.kind, &good.meta, &good.blob));
+    let mut bad = good.blob.to_vec();
+    bad[40 - 8] ^= 1;
+    assert!(!blob_intact(good.kind, &good.meta, &bad));
+    assert!(!blob_intact(good.kind, &good.meta, &[]));
+}
