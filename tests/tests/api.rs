@@ -12,11 +12,13 @@ async fn client(office: &Office) -> Result<Client> {
 
 /// A client that may read what is public, and nothing else.
 async fn integrator(office: &Office) -> Result<Client> {
-    let token =
-        Access::of(&office.data()).create(Scope::Public, "an integrator", UnixMillis(0))?;
+    let token = Access::of(&office.data()).create(Scope::Public, "an integrator", UnixMillis(0))?;
     let profile = std::fs::read_to_string(office.profile())?;
     let own = profile.lines().filter(|line| !line.starts_with("token"));
-    let text = own.chain([format!("token = \"{token}\"").as_str()]).collect::<Vec<_>>().join("\n");
+    let text = own
+        .chain([format!("token = \"{token}\"").as_str()])
+        .collect::<Vec<_>>()
+        .join("\n");
     let path = office.data().join("integrator.toml");
     corridor_node::operate::files::write_secret(&path, text.as_bytes())?;
     Ok(Client::connect(&Profile::read(&path)?).await?)
@@ -46,7 +48,11 @@ async fn a_secretariat_publishes_and_its_partner_verifies_for_itself() -> Result
     let listed = there.records(None, false).await?;
     assert!(listed.iter().any(|found| found.name == draft.name));
     let why = desk.explain(&record, reader.rcp).await?;
-    assert!(why.may_read && why.sentence.contains("federation"), "{}", why.sentence);
+    assert!(
+        why.may_read && why.sentence.contains("federation"),
+        "{}",
+        why.sentence
+    );
     let preview = desk.preview(reader.rcp, None).await?;
     assert_eq!(preview.records.len(), 1);
     Ok(())
@@ -56,7 +62,9 @@ async fn a_secretariat_publishes_and_its_partner_verifies_for_itself() -> Result
 #[tokio::test(flavor = "multi_thread")]
 async fn forbidden_and_absent_cannot_be_told_apart() -> Result<()> {
     let office = Office::open("Rabat Process", true).await?;
-    let hidden = office.publish("Canary-hidden", &[office.circle("federation")?]).await?;
+    let hidden = office
+        .publish("Canary-hidden", &[office.circle("federation")?])
+        .await?;
     let open = office.publish("Open", &[office.circle("public")?]).await?;
     let reader = integrator(&office).await?;
     assert!(reader.record(&name(&office, open)?).await.is_ok());
@@ -64,15 +72,48 @@ async fn forbidden_and_absent_cannot_be_told_apart() -> Result<()> {
     let mut answers = Vec::new();
     for record in [hidden, absent] {
         let name = name(&office, record)?;
-        let read = reader.record(&name).await.err().map(|error| error.to_string());
-        let proved = reader.verified_record(&name).await.err().map(|error| error.to_string());
+        let read = reader
+            .record(&name)
+            .await
+            .err()
+            .map(|error| error.to_string());
+        let proved = reader
+            .verified_record(&name)
+            .await
+            .err()
+            .map(|error| error.to_string());
         let same = |text: Option<String>| text.map(|text| text.replace(&record.to_string(), "X"));
         answers.push((same(read), same(proved)));
     }
     assert_eq!(answers[0], answers[1]);
     assert!(answers[0].0.is_some() && answers[0].1.is_some());
     let listed = reader.records(None, true).await?;
-    assert_eq!(listed.len(), 1, "no trace of the hidden one, not even with everything shown");
+    assert_eq!(
+        listed.len(),
+        1,
+        "no trace of the hidden one, not even with everything shown"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_says_what_publishing_would_say_and_changes_nothing() -> Result<()> {
+    let office = Office::open("Quito Process", true).await?;
+    let desk = client(&office).await?;
+    let kind = corridor_proto::kinds::Kind::Practice;
+    let draft = desk.create_draft(kind, practice("Rehearsed")).await?;
+    let record: RecordName = draft.name.parse()?;
+    let nowhere = desk.check_publish(&record, &[]).await;
+    assert_eq!(
+        nowhere
+            .err()
+            .map(|error| error.reason().to_owned())
+            .as_deref(),
+        Some("NO_CIRCLE")
+    );
+    desk.check_publish(&record, &["public".to_owned()]).await?;
+    assert!(desk.records(None, false).await?.is_empty());
+    assert_eq!(desk.drafts().await?.len(), 1);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Invitation;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
 use corridor_rules::Rows;
-use corridor_rules::desk::{DeskRefusal, Link, Wish};
+use corridor_rules::desk::{self as rules, DeskRefusal, Link, Wish};
 use corridor_rules::fact::Fact;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
@@ -162,6 +162,40 @@ impl Desk {
             .ok_or_else(missing)?;
         let links = links(kind, &body).map_err(DeskError::Fields)?;
         Ok((kind, body, links))
+    }
+
+    /// Whether [`Desk::publish`] would be carried out now; nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Desk::publish`].
+    pub fn would_publish(
+        &self,
+        record: RecordId,
+        circles: Option<Vec<LogId>>,
+    ) -> Result<(), DeskError> {
+        let (kind, body, links) = self.ready(record)?;
+        let key = self.store.key();
+        let wish = Wish::Publish {
+            record,
+            kind,
+            body,
+            links,
+            circles,
+        };
+        self.store.read(|view| {
+            // What is decided here is thrown away, so its random bytes may be any.
+            let mut random = |bytes: &mut [u8]| bytes.fill(1);
+            let (now, key) = (edge::now(), &*key);
+            rules::Desk {
+                model: view,
+                rows: view,
+                now,
+                random: &mut random,
+                key,
+            }
+            .decide(wish)
+        })?;
+        Ok(())
     }
 
     /// Lets the newest version of a record stand in more circles.

@@ -197,11 +197,13 @@ impl RecordService for Api {
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let circles = self.circles(&request.circles)?;
+        let circles = (!circles.is_empty()).then_some(circles);
         if request.validate_only {
-            self.desk.ready(record).map_err(status::desk)?;
+            self.desk
+                .would_publish(record, circles)
+                .map_err(status::desk)?;
             return Ok(Response::new(v1::PublishRecordResponse { record: None }));
         }
-        let circles = (!circles.is_empty()).then_some(circles);
         self.desk
             .publish(record, circles)
             .await
