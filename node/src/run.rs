@@ -24,6 +24,7 @@ use crate::limits::{
 };
 use crate::operate::access::Access;
 use crate::operate::config::Config;
+use crate::operate::files::FileError;
 use crate::operate::init::{InitError, sign_card};
 use crate::operate::keys::{KeyFolder, Keys};
 
@@ -83,12 +84,11 @@ pub async fn start(
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);
     let (store, opening) = open(data, &folder, keys, progress)?;
     let me = store.read(|view| view.me);
-    let append = |wish| store.append_blocking(Item::Wish(wish), edge::now());
-    let number = edge::random().map_err(|e| crate::operate::files::FileError::io(data, e))?;
-    append(Wish::Start {
-        number: StartNumber::new(number),
-    })?;
-    renew_card(data, &config, &store)?;
+    if let Err(error) = say_start(data, &config, &store) {
+        // The folder must be free again before the caller hears of it.
+        store.close()?;
+        return Err(error);
+    }
     let (sender, changed) = watch::channel(0);
     store.on_change(move |revision| {
         sender.send_replace(revision);
@@ -164,7 +164,7 @@ fn open(
     if current != Some(next.public_bytes()) {
         let path = data.join("keys").join("signing.key");
         let what = "the signing key that this node's charter names";
-        return Err(crate::operate::files::FileError::Content { path, what }.into());
+        return Err(FileError::Content { path, what }.into());
     }
     folder.adopt_signing()?;
     Ok(corridor_store::open(
@@ -172,6 +172,16 @@ fn open(
         Arc::new(Signer::new(next)),
         progress,
     )?)
+}
+
+/// What a start makes durable before anything is served: its random number, and a card if need be.
+fn say_start(data: &Path, config: &Config, store: &Store) -> Result<(), InitError> {
+    let number = edge::random().map_err(|source| FileError::io(data, source))?;
+    let wish = Wish::Start {
+        number: StartNumber::new(number),
+    };
+    store.append_blocking(Item::Wish(wish), edge::now())?;
+    renew_card(data, config, store)
 }
 
 /// A new card if the configuration says something else than the present one.

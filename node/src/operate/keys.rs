@@ -88,6 +88,8 @@ impl KeyFolder {
     /// [`FileError::Open`] if others can read one of them, [`FileError::Content`],
     /// [`FileError::Io`].
     pub fn read(&self) -> Result<Keys, FileError> {
+        // Read at every start, so that a file that others can read is never used.
+        self.bundle_public()?;
         Ok(Keys {
             signing: read_key(&self.file("signing.key"))?,
             peer: self.read_tls("peer")?,
