@@ -313,7 +313,9 @@ fn read_line<const N: usize>(
     let bytes = BASE64
         .decode(encoded.as_bytes())
         .map_err(|_| malformed(what))?;
-    let (id, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| malformed(what))?;
+    let (id, rest) = bytes
+        .split_first_chunk::<4>()
+        .ok_or_else(|| malformed(what))?;
     Ok((*id, rest.try_into().map_err(|_| malformed(what))?))
 }
 

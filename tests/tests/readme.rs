@@ -2,6 +2,8 @@
 //!
 //! The demonstration itself is run, in release mode, by `tests/run demo`.
 
+#![allow(clippy::expect_used)]
+
 use std::path::Path;
 use std::process::Command;
 
