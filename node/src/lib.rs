@@ -1,9 +1,9 @@
 //! One RCP's node.
 //!
 //! [`run::start`] brings a node up from a data folder and two listeners: one for peers
-//! ([`exchange`]), one for secretariats and integrators ([`api`]). Both stand on the store; what the
-//! RCP does itself goes through [`desk`]. [`operate`] keeps configuration and keys, [`demo`] runs a
-//! federation of nodes on loopback.
+//! ([`exchange`]), one for secretariats and integrators ([`api`]). Both stand on the store; what
+//! the RCP does itself goes through [`desk`]. [`operate`] keeps configuration and keys, [`demo`]
+//! runs a federation of nodes on loopback.
 //!
 //! **Invariant:** `exchange` and `api` never import each other, and neither writes to the store but
 //! through its one door.

@@ -16,7 +16,8 @@ pub const PEER_STREAMS_MAX: u32 = 8;
 pub const API_STREAMS_MAX: u32 = 64;
 /// Introductions answered in a second, over all who knock.
 pub const HELLOS_PER_SECOND: u32 = 64;
-/// Stream window of the exchange: above the credit granted, so that sending never waits for reading.
+/// Stream window of the exchange: above the credit granted, so that sending never waits for
+/// reading.
 pub const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// Connection window of the exchange: both streams.
 pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;

@@ -246,7 +246,8 @@ async fn serve(data: PathBuf) -> anyhow::Result<bool> {
             "the journal is damaged; run corridor-node verify-store"
         );
     }
-    tracing::info!(rcp = %node.me, peers = %config.peer_listen, api = %config.api_listen, "serving");
+    let (peers, api) = (config.peer_listen, config.api_listen);
+    tracing::info!(rcp = %node.me, %peers, %api, "serving");
     ctrl_c().await;
     tracing::info!("ending");
     node.stop().await?;

@@ -108,8 +108,8 @@ impl Status {
         }
         match (self.served_as, behind_by) {
             (Some(v1::Serving::Pending), _) => {
-                "Connected; it sends public records only, until its secretariat confirms our safety \
-                 number."
+                "Connected; it sends public records only, until its secretariat confirms our \
+                 safety number."
                     .to_owned()
             }
             (Some(v1::Serving::Paused), _) => {

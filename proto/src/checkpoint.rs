@@ -1,8 +1,8 @@
 //! Checkpoints and cosignatures: signed notes as C2SP describes them.
 //!
-//! A checkpoint is three lines (origin, size, root in base64), an empty line and one signature line;
-//! origin and key name are both `corridor.invalid/<log>/<incarnation>`. A cosignature ("held") is a
-//! second signature line over the same three lines, by a reader, with its time
+//! A checkpoint is three lines (origin, size, root in base64), an empty line and one signature
+//! line; origin and key name are both `corridor.invalid/<log>/<incarnation>`. A cosignature
+//! ("held") is a second signature line over the same three lines, by a reader, with its time
 //! (`cosignature/v1`, key name `<RcpId>/held`). Both are composed here from typed parts and then
 //! compared with what came: **Invariant:** no free-form note is parsed leniently or signed.
 

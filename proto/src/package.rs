@@ -37,8 +37,8 @@ impl Package {
     /// Verifies the lines between the frontier held and a verified checkpoint.
     ///
     /// # Errors
-    /// `TooLong`, `Truncated` for no line, `OutOfOrder` unless it begins at the frontier, `BadProof`
-    /// if the lines do not begin what the checkpoint signs, and those of
+    /// `TooLong`, `Truncated` for no line, `OutOfOrder` unless it begins at the frontier,
+    /// `BadProof` if the lines do not begin what the checkpoint signs, and those of
     /// [`crate::line::read_line`].
     pub fn verify(self, held: &Frontier, head: &Checkpoint) -> Result<VerifiedPackage, Refusal> {
         let refuse = |reason| Err(Refusal::new(WHAT, reason));

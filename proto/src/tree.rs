@@ -462,9 +462,8 @@ mod tests {
             let tree = tree(&leaves(50));
             let proof: Vec<Hash> = proof.into_iter().map(Hash::new).collect();
             let real = tree.consistency(from, to);
-            let verdict = verify_consistency(
-                from, &tree.root_at(from).expect("size"), to, &tree.root_at(to).expect("size"), &proof,
-            );
+            let root = |size| tree.root_at(size).expect("size");
+            let verdict = verify_consistency(from, &root(from), to, &root(to), &proof);
             prop_assert_eq!(verdict.is_ok(), real == Some(proof));
         }
     }

@@ -1,7 +1,7 @@
 //! Real nodes for scenarios: real keys, journals, sockets and TLS, in a folder of their own.
 //!
-//! **Invariant:** no scenario reaches into a node but through its desk, its store's reading side, its
-//! files and its sockets.
+//! **Invariant:** no scenario reaches into a node but through its desk, its store's reading side,
+//! its files and its sockets.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -137,6 +137,22 @@ impl Office {
             .await?;
         self.desk().publish(saved, Some(circles.to_vec())).await?;
         Ok(saved)
+    }
+
+    /// Revises a practice wherever it stands, and gives the new version.
+    pub async fn revise(&self, record: RecordId, title: &str) -> Result<u64> {
+        let body = practice(title);
+        self.desk()
+            .save_draft(Some(record), Kind::Practice, body)
+            .await?;
+        Ok(self.desk().publish(record, None).await?)
+    }
+
+    /// The version in force here of a partner's record, if its text is held.
+    pub fn version(&self, of: &Self, record: RecordId) -> Option<u64> {
+        let row = self.row(of, record)?;
+        let stand = row.current(|_| true)?;
+        row.body(&stand.version_hash).map(|held| held.version)
     }
 
     /// What this node knows of a partner's record.

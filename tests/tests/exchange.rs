@@ -66,8 +66,7 @@ async fn a_node_that_only_dials_out_is_a_full_peer() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sharing_wider_revising_narrower_and_withdrawing_reach_exactly_those_entitled() -> Result<()>
-{
+async fn wider_revised_narrower_and_withdrawn_each_reach_those_entitled() -> Result<()> {
     let owner = Office::open("Rabat Process", true).await?;
     let (friend, other) = (
         Office::open("Khartoum Process", true).await?,
@@ -94,19 +93,11 @@ async fn sharing_wider_revising_narrower_and_withdrawing_reach_exactly_those_ent
     owner.desk().share(record, vec![federation]).await?;
     until("everybody has it", || other.holds(&owner, record)).await?;
     // A revision goes wherever the record stands.
-    let kind = corridor_proto::kinds::Kind::Practice;
-    owner
-        .desk()
-        .save_draft(Some(record), kind, practice("Canary-7f3a revised"))
-        .await?;
-    let version = owner.desk().publish(record, None).await?;
-    let has_version = |office: &Office| {
-        let row = office.row(&owner, record);
-        row.and_then(|row| Some(row.current(|_| true)?.version)) == Some(version)
-            && office.holds(&owner, record)
-    };
+    let version = owner.revise(record, "Canary-7f3a revised").await?;
     until("both have the revision", || {
-        has_version(&friend) && has_version(&other)
+        [&friend, &other]
+            .iter()
+            .all(|office| office.version(&owner, record) == Some(version))
     })
     .await?;
     // Narrower: the federation's reader erases it, the drafting reader keeps it.

@@ -1,8 +1,8 @@
 //! What peers send, decided: what is taken in, and what is refused and why.
 //!
 //! The order in which things arrive, and how often, makes no difference to the state they lead to.
-//! **Invariant:** a record is taken in only behind its line in a log of its owner that we were given
-//! to read; a duplicate is no error.
+//! **Invariant:** a record is taken in only behind its line in a log of its owner that we were
+//! given to read; a duplicate is no error.
 
 use corridor_proto::charter::{Charter, Relation};
 use corridor_proto::checkpoint::{Held, SignedCheckpoint, VerifiedCheckpoint};
@@ -220,17 +220,7 @@ fn lines(
     .verify(&frontier, head.checkpoint())?;
     let mut facts = Vec::new();
     if known.is_none() {
-        let sort = if seed.is_zero() {
-            Sort::Public
-        } else {
-            Sort::Closed
-        };
-        facts.push(Fact::Circle {
-            owner: *peer,
-            seed: *seed,
-            sort,
-            name: String::new(),
-        });
+        facts.push(first_seen(peer, seed));
     }
     if let Some(list) = first_readers(model, known, &package, message, &head, now)? {
         facts.push(Fact::List {
@@ -279,6 +269,21 @@ fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Ref
     }])
 }
 
+/// A log of a peer's that is new here: whether it is open, its first line says.
+fn first_seen(owner: &RcpId, seed: &LogSeed) -> Fact {
+    let sort = if seed.is_zero() {
+        Sort::Public
+    } else {
+        Sort::Closed
+    };
+    Fact::Circle {
+        owner: *owner,
+        seed: *seed,
+        sort,
+        name: String::new(),
+    }
+}
+
 /// The head that a package is proved to. One that is not yet reached is never replaced.
 fn target(
     model: &Model,
@@ -316,10 +321,9 @@ fn first_readers(
     head: &VerifiedCheckpoint,
     now: UnixMillis,
 ) -> Result<Option<(Hash, Vec<u8>)>, Refusal> {
-    let opens = matches!(
-        package.lines().first(),
-        Some((_, ReadLine::Line(line))) if package.from() == 0 && matches!(line.act, Act::Readers { .. })
-    );
+    let opens = package.from() == 0
+        && matches!(package.lines().first(), Some((_, ReadLine::Line(line)))
+            if matches!(line.act, Act::Readers { .. }));
     if known.is_some() || !opens {
         return Ok(None);
     }

@@ -1,4 +1,5 @@
-//! Limits of behaviour, each with its reason. What is signed or sent has its limits in the protocol.
+//! Limits of behaviour, each with its reason. What is signed or sent has its limits in the
+//! protocol.
 
 /// Credit that one side grants at the start of a connection: four packages in flight.
 pub const CREDIT_BYTES: u64 = 4 * 1024 * 1024;

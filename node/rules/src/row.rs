@@ -179,8 +179,8 @@ impl RecordRow {
 
     /// A withdraw line, from whichever log.
     pub fn withdraw(&mut self, log: LogId, index: u64, withdrawal: Withdrawal, time: UnixMillis) {
-        // The same for any order of reading: furthest first, then one that names a replacement, then
-        // the lowest log and index.
+        // The same for any order of reading: furthest first, then one that names a replacement,
+        // then the lowest log and index.
         let rank = |w: &Withdrawn| {
             let withdrawal = &w.withdrawal;
             let further = std::cmp::Reverse(withdrawal.up_to);

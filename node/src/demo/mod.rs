@@ -2,8 +2,8 @@
 //!
 //! [`script`] says who publishes what to whom, and from that alone who must hold what; [`stage`]
 //! brings the nodes up, pairs them and plays the script; [`check`] compares every store with the
-//! script; [`report`] prints. It stands on `run` and `desk` as any other caller. **Invariant:** what
-//! must be held is computed from the script and never asked of a node.
+//! script; [`report`] prints. It stands on `run` and `desk` as any other caller. **Invariant:**
+//! what must be held is computed from the script and never asked of a node.
 
 pub mod check;
 pub mod records;

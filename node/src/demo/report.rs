@@ -110,7 +110,7 @@ fn holdings(stage: &Stage) -> Result<(), DemoError> {
 /// Why some may read a record and others may not, as the owner's node explains it.
 fn reasons(stage: &Stage, script: &Script) {
     println!(
-        "\nWhy: the owner's own explanation, for one partner that may read it and one that may not\n"
+        "\nWhy, as the owner's node explains it: a partner that may read it, and one that may not\n"
     );
     for (id, what) in [
         (DRAFTED, "in a drafting circle"),

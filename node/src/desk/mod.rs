@@ -1,7 +1,7 @@
 //! What the RCP does itself, for whoever asks on its behalf: the API, the demonstration, tests.
 //!
-//! Reads what a wish needs (a draft's text, its links), puts the wish before the store's writer, and
-//! answers questions about who may see what. It imports the store, the rules and the protocol.
+//! Reads what a wish needs (a draft's text, its links), puts the wish before the store's writer,
+//! and answers questions about who may see what. It imports the store, the rules and the protocol.
 //! **Invariant:** preview and explanation ask the same function that the exchange asks.
 
 mod look;

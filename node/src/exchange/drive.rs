@@ -148,7 +148,8 @@ impl Driver<'_> {
         match self.exchange.append(Item::Arrival(arrival)).await {
             Ok(_) => ControlFlow::Continue(Input::Changed),
             Err(StoreError::Refused(refusal)) => {
-                tracing::warn!(peer = %self.peer, reason = refusal.reason.code(), what = refusal.what, "refused");
+                let (peer, reason) = (self.peer, refusal.reason.code());
+                tracing::warn!(%peer, reason, what = refusal.what, "refused");
                 ControlFlow::Continue(Input::Refused(refusal))
             }
             Err(error) => ControlFlow::Break(error.to_string()),

@@ -72,7 +72,7 @@ impl PeerCalls {
         });
         if !pinned {
             return Err(Status::unauthenticated(
-                "the key of this connection is not the one on your newest card here; say hello first",
+                "this connection's key is not the one on your newest card here; say hello first",
             ));
         }
         if !may_call(state, Call::Exchange) {

@@ -1,7 +1,7 @@
 //! Access tokens: who may call the node's own listener, and for what.
 //!
-//! Only hashes are kept. The file is read again whenever it changed, so that a token taken out of it
-//! ends within seconds. **Invariant:** a token that is not in the file opens nothing.
+//! Only hashes are kept. The file is read again whenever it changed, so that a token taken out of
+//! it ends within seconds. **Invariant:** a token that is not in the file opens nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};

@@ -105,9 +105,10 @@ pub fn write_recovery(path: &Path, rcp: &RcpId, key: &SecretKey) -> Result<(), F
     let text = zeroize::Zeroizing::new(format!(
         "# Recovery key of the Corridor node {rcp}\n\
          #\n\
-         # It replaces a lost or stolen signing key, and nothing else. Whoever has it can take over\n\
-         # the name of this process. Keep two copies on paper or on memory sticks, in two safes, in\n\
-         # two buildings; never on the machine of the node, never in its backups, never in e-mail.\n\
+         # It replaces a lost or stolen signing key, and nothing else. Whoever has it can take\n\
+         # over the name of this process. Keep two copies on paper or on memory sticks, in\n\
+         # two safes, in two buildings; never on the machine of the node, never in its\n\
+         # backups, never in e-mail.\n\
          # Then delete this file.\n{}",
         secret_text(key).as_str()
     ));

@@ -81,7 +81,8 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Makes a store in a folder that has none, with the facts by which a node begins.
 ///
-/// The format file is written last: a folder without it has no store, and `create` may be run again.
+/// The format file is written last: a folder without it has no store, and `create` may be run
+/// again.
 ///
 /// # Errors
 /// [`StoreError::Folder`] if there is a store already, [`StoreError::Io`], [`StoreError::Journal`].

@@ -1,8 +1,8 @@
 //! The index of the journal: the only file that knows sled.
 //!
-//! One tree with key prefixes: `m` how much of the journal it has seen; `r` a row a record; `l` where
-//! the lines of a log lie, one entry a frame; `e` blobs whose erasure is not yet done. It is never
-//! flushed on the write path: a power cut may lose any of it, and then it is rebuilt.
+//! One tree with key prefixes: `m` how much of the journal it has seen; `r` a row a record; `l`
+//! where the lines of a log lie, one entry a frame; `e` blobs whose erasure is not yet done. It is
+//! never flushed on the write path: a power cut may lose any of it, and then it is rebuilt.
 //!
 //! **Invariant:** no body, no key and no title is ever in here.
 

@@ -1,10 +1,10 @@
 //! The store of a node: the journal, which is the truth, and its index, which is thrown away and
 //! rebuilt when it does not fit.
 //!
-//! Everything enters through one door, [`Store::append`]: one writer thread takes wishes of the desk
-//! and arrivals from peers from one inbox, asks `corridor-rules` for the verdict, appends the facts
-//! to the journal as one group, and takes them into the state; then it answers. Reading goes on
-//! beside it through [`Store::read`].
+//! Everything enters through one door, [`Store::append`]: one writer thread takes wishes of the
+//! desk and arrivals from peers from one inbox, asks `corridor-rules` for the verdict, appends the
+//! facts to the journal as one group, and takes them into the state; then it answers. Reading goes
+//! on beside it through [`Store::read`].
 //!
 //! It imports `corridor-rules` and `corridor-proto`, and is the only room that knows sled.
 //! **Invariant:** a lost or damaged index costs time, never data; nothing is acknowledged before it

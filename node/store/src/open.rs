@@ -1,7 +1,7 @@
 //! Opening a store: the journal is folded, and the index is checked against it.
 //!
-//! **Invariant:** the index is used only if the journal has exactly the position that it says it has
-//! seen; otherwise it is thrown away and rebuilt in the same fold.
+//! **Invariant:** the index is used only if the journal has exactly the position that it says it
+//! has seen; otherwise it is thrown away and rebuilt in the same fold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -178,8 +178,8 @@ impl Fold {
         Ok(())
     }
 
-    /// What the fold could not do while the journal was being opened: reader lists, the bodies still
-    /// to be fetched, and erasures that a crash cut short.
+    /// What the fold could not do while the journal was being opened: reader lists, the bodies
+    /// still to be fetched, and erasures that a crash cut short.
     fn finish(mut self, journal: &mut Journal) -> Result<Model, StoreError> {
         let reader = journal.reader();
         for (log, (hash, place)) in std::mem::take(&mut self.lists) {

@@ -1,8 +1,8 @@
 //! `verify-store`: everything in the folder checked again, from the journal's first byte.
 //!
 //! Signatures by the charters, lines by the roots that were signed, bodies by their salted hashes,
-//! erasures by looking for the bytes, and the index against a fold made anew. **Invariant:** nothing
-//! is changed but what opening a journal mends by itself.
+//! erasures by looking for the bytes, and the index against a fold made anew. **Invariant:**
+//! nothing is changed but what opening a journal mends by itself.
 
 use std::collections::HashMap;
 use std::path::Path;

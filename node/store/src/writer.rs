@@ -1,8 +1,8 @@
 //! The one writer and the one door.
 //!
 //! An item is decided against the state, appended as one group with one sync, and taken into the
-//! state; only then is its sender answered. **Invariant:** no other code appends to the journal of a
-//! running node.
+//! state; only then is its sender answered. **Invariant:** no other code appends to the journal of
+//! a running node.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -13,9 +13,9 @@ impl Code {
         let mut at = 0;
         while at < code.len() {
             let end = not_code(&code, at);
-            for place in at..end {
-                if code[place] != '\n' {
-                    code[place] = ' ';
+            for character in &mut code[at..end] {
+                if *character != '\n' {
+                    *character = ' ';
                 }
             }
             at = end.max(at + 1);

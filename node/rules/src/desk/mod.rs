@@ -2,8 +2,8 @@
 //!
 //! Each wish becomes facts or a refusal that says what to do. Lines and the new head of a log are
 //! made in the same group: so the head that leaves the house is durable before it leaves.
-//! **Invariant:** a record goes into a circle only by a wish that names the circle, or as a revision
-//! into the circles where it stands.
+//! **Invariant:** a record goes into a circle only by a wish that names the circle, or as a
+//! revision into the circles where it stands.
 
 mod circle;
 mod pairing;

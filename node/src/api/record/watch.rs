@@ -1,8 +1,8 @@
 //! Following changes of records.
 //!
 //! The cursor is the store's revision: a record whose row changed after it is sent again, as the
-//! caller may see it then. **Invariant:** the caller's token is asked for at every look, so that one
-//! that ended ends the stream.
+//! caller may see it then. **Invariant:** the caller's token is asked for at every look, so that
+//! one that ended ends the stream.
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -121,8 +121,8 @@ fn facts() -> Vec<Fact> {
     ]
 }
 
-/// Kind, length of the meta, and the first bytes of SHA-256 over it. A line is added for a new kind;
-/// none is ever changed.
+/// Kind, length of the meta, and the first bytes of SHA-256 over it. A line is added for a new
+/// kind; none is ever changed.
 const GOLDEN: &[(u8, usize, &str)] = &[
     (16, 299, "3451d4a87580e81f"),
     (17, 298, "1a81cddc18d1e1f7"),
