@@ -123,10 +123,12 @@ def push_key_event(charter: Charter, signed: SignedKeyEvent) -> None:
         demand(committed == charter.commitments[-1], "WRONG_RECOVERY_KEY")
         demand(ed25519_strict.is_sound_key(event.recovery_key), "WEAK_KEY")
         verify_signature(event.recovery_key, "key-event", signed.event, signed.recovery_signature)
-    as_recovery = domain_hash("recovery", event.signing_key)
-    committed_before = {*charter.commitments, event.next_recovery}
-    fresh = event.signing_key not in charter.keys and as_recovery not in committed_before
-    demand(fresh and event.next_recovery not in charter.commitments, "KEY_REUSE")
+    signing_keys = [*charter.keys, event.signing_key]
+    demand(event.signing_key not in charter.keys, "KEY_REUSE")
+    demand(event.next_recovery not in charter.commitments, "KEY_REUSE")
+    as_recovery = [domain_hash("recovery", key) for key in signing_keys]
+    demand(as_recovery[-1] not in charter.commitments, "KEY_REUSE")
+    demand(event.next_recovery not in as_recovery, "KEY_REUSE")
     verify_signature(event.signing_key, "key-event", signed.event, signed.signing_signature)
     charter.tip = domain_hash("key-event-hash", signed.event)
     charter.events.append(signed)

@@ -327,5 +327,11 @@ fn bad_order() -> Vec<Json> {
             2,
         ),
         case("an older signing key comes back", back),
+        after(
+            "the next recovery key is an earlier signing key",
+            next(1),
+            101,
+            2,
+        ),
     ]
 }
