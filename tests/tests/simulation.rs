@@ -8,6 +8,8 @@ use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
 
 /// Runs of the first test.
 const SEEDS: u64 = 300;
+/// Threads among which they are shared out.
+const PARTS: usize = 2;
 
 fn add(total: &mut Counts, counts: Counts) {
     for (what, times) in counts {
@@ -22,9 +24,21 @@ fn many_small_worlds_come_to_rest_as_specified() {
         return;
     }
     let mut total = Counts::new();
-    for seed in 0..SEEDS {
-        add(&mut total, run(plan_of(seed)));
-    }
+    std::thread::scope(|scope| {
+        let part = |first: u64| {
+            let mut counts = Counts::new();
+            for seed in (first..SEEDS).step_by(PARTS) {
+                add(&mut counts, run(plan_of(seed)));
+            }
+            counts
+        };
+        let parts = (0..)
+            .take(PARTS)
+            .map(|first| scope.spawn(move || part(first)));
+        for counts in parts.collect::<Vec<_>>() {
+            add(&mut total, counts.join().expect("its story is above"));
+        }
+    });
     for what in EXPECTED {
         let times = total.get(what).copied().unwrap_or(0);
         assert!(times > 0, "{what} never happened");

@@ -17,6 +17,9 @@ pub const HELD_INTERVAL_MS: u64 = 60_000;
 pub const LOGS_PER_RCP_MAX: usize = 4_096;
 /// Frames refused on one connection before it is closed: a broken peer is not worth more.
 pub const REFUSALS_PER_LINK_MAX: u32 = 64;
+/// Versions of one record that are told apart and whose texts are kept: a revision a day for ten
+/// years. Of another RCP's record the oldest go, of our own no more are published.
+pub const VERSIONS_PER_RECORD_MAX: usize = 4_096;
 /// An invitation is good for seven days.
 pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Invitations open at one time: more than there are RCPs.

@@ -3,7 +3,7 @@
 //! What a line means for a record is [`crate::row`]'s. **Invariant:** a log only grows, and nothing
 //! in it depends on a clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::line::{Act, ReadLine, ReaderList};
@@ -11,6 +11,7 @@ use corridor_proto::tree::Tree;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId};
 
 use crate::fact::Place;
+use crate::row::Named;
 
 /// What sort of circle a log belongs to. A log never changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,8 +86,8 @@ pub struct Log {
     pub last_withdrawal: Option<u64>,
     /// Why it publishes nothing further here.
     pub stop: Option<Stop>,
-    /// Indexes of publish lines in force whose bodies are still to be fetched.
-    pub missing: BTreeSet<u64>,
+    /// Publish lines in force whose bodies are still to be fetched: index, and what each names.
+    pub missing: BTreeMap<u64, Named>,
 }
 
 impl Log {
@@ -107,7 +108,7 @@ impl Log {
             former: BTreeMap::new(),
             last_withdrawal: None,
             stop: None,
-            missing: BTreeSet::new(),
+            missing: BTreeMap::new(),
         }
     }
 

@@ -18,7 +18,7 @@ use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 use crate::fact::{Fact, Place, unblob};
 use crate::log::{Head, Log, Readers, Sort};
 use crate::peer::{Peer, PeerState};
-use crate::row::{HeldVersion, RecordKey, RecordRow};
+use crate::row::{HeldVersion, Named, RecordKey, RecordRow};
 
 /// Rows of records, to be read.
 pub trait Rows {
@@ -225,9 +225,7 @@ impl Model {
                         record: *record,
                     };
                     return self.change(*rows, &key, |row| {
-                        if !row.quarantined.iter().any(|(hash, _)| hash == version_hash) {
-                            row.quarantined.push((*version_hash, reason.clone()));
-                        }
+                        row.quarantine(*version_hash, reason.clone());
                     });
                 }
             }
@@ -472,16 +470,21 @@ impl Model {
         change(&mut row);
         row.revision = self.revision;
         let places = row.erase(key.rcp == self.me);
-        self.note_missing(&row);
+        self.note_missing(key.record, &row);
         rows.put(key, row);
         places.into_iter().map(Effect::Erase).collect()
     }
 
     /// Notes which bodies of a row are still to be fetched.
-    pub fn note_missing(&mut self, row: &RecordRow) {
+    pub fn note_missing(&mut self, record: RecordId, row: &RecordRow) {
         for stand in row.stands.iter().filter(|stand| row.wants(stand)) {
             if let Some(log) = self.logs.get_mut(&stand.log) {
-                log.missing.insert(stand.index);
+                let version_hash = stand.version_hash;
+                let named = Named {
+                    record,
+                    version_hash,
+                };
+                log.missing.insert(stand.index, named);
             }
         }
     }

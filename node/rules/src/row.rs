@@ -4,12 +4,13 @@
 //! order in which the logs were read. **Invariant:** less always wins: what is burnt stays burnt,
 //! whichever log said so, and a publish never lifts it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::line::Withdrawal;
 use corridor_proto::{Hash, LogId, RcpId, RecordId, UnixMillis};
 
 use crate::fact::Place;
+use crate::limits::VERSIONS_PER_RECORD_MAX;
 
 /// A record: whose, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +19,15 @@ pub struct RecordKey {
     pub rcp: RcpId,
     /// Which.
     pub record: RecordId,
+}
+
+/// What a publish line names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Which record.
+    pub record: RecordId,
+    /// Hash of its version.
+    pub version_hash: Hash,
 }
 
 /// A record in one log.
@@ -76,7 +86,9 @@ pub struct RecordRow {
     pub stands: Vec<Stand>,
     /// The versions whose bodies came, ascending.
     pub versions: Vec<HeldVersion>,
-    /// Versions under which two different texts were signed: hidden.
+    /// The versions that lines named and that are not burnt, each with the first hash seen of it.
+    pub named: BTreeMap<u64, Hash>,
+    /// Those of them under which two different texts were signed: hidden.
     pub conflicts: BTreeSet<u64>,
     /// Hashes of versions that are kept out, each with a reason code.
     pub quarantined: Vec<(Hash, String)>,
@@ -136,24 +148,14 @@ impl RecordRow {
     pub fn last_version(&self) -> u64 {
         let stood = self.stands.iter().map(|stand| stand.version);
         let held = self.versions.iter().map(|held| held.version);
-        stood.chain(held).max().unwrap_or(0)
+        let named = self.named.keys().copied();
+        stood.chain(held).chain(named).max().unwrap_or(0)
     }
 
     /// A publish line. Below a version that stood there it has no effect; an equal one counts only
     /// after a leave.
     pub fn publish(&mut self, log: LogId, index: u64, version: u64, version_hash: Hash) {
-        let other = |v: u64, hash: &Hash| v == version && *hash != version_hash;
-        if self
-            .stands
-            .iter()
-            .any(|stand| other(stand.version, &stand.version_hash))
-            || self
-                .versions
-                .iter()
-                .any(|held| other(held.version, &held.version_hash))
-        {
-            self.conflicts.insert(version);
-        }
+        self.name(version, version_hash);
         let fresh = Stand {
             log,
             version,
@@ -177,6 +179,25 @@ impl RecordRow {
         }
     }
 
+    /// Notes which text a version has; a second text under one version hides both, in whichever
+    /// order, and from whichever logs, the two are seen.
+    fn name(&mut self, version: u64, version_hash: Hash) {
+        if version <= self.burnt() {
+            return;
+        }
+        if *self.named.entry(version).or_insert(version_hash) != version_hash {
+            self.conflicts.insert(version);
+        }
+        while self.named.len() > VERSIONS_PER_RECORD_MAX {
+            self.named.pop_first();
+        }
+        let oldest = self
+            .named
+            .first_key_value()
+            .map_or(0, |(oldest, _)| *oldest);
+        self.conflicts = self.conflicts.split_off(&oldest);
+    }
+
     /// A withdraw line, from whichever log.
     pub fn withdraw(&mut self, log: LogId, index: u64, withdrawal: Withdrawal, time: UnixMillis) {
         // The same for any order of reading: furthest first, then one that names a replacement,
@@ -198,6 +219,9 @@ impl RecordRow {
             .is_none_or(|old| rank(&new) < rank(old))
         {
             self.withdrawn = Some(new);
+            let alive = self.burnt().saturating_add(1);
+            self.named = self.named.split_off(&alive);
+            self.conflicts = self.conflicts.split_off(&alive);
         }
     }
 
@@ -223,8 +247,23 @@ impl RecordRow {
         }
     }
 
+    /// A version is kept out. Only what a stand names can be asked for, so nothing else is noted.
+    pub fn quarantine(&mut self, version_hash: Hash, reason: String) {
+        let stands = |hash: &Hash| self.stands.iter().any(|stand| stand.version_hash == *hash);
+        self.quarantined.retain(|(hash, _)| stands(hash));
+        if stands(&version_hash)
+            && !self
+                .quarantined
+                .iter()
+                .any(|(hash, _)| *hash == version_hash)
+        {
+            self.quarantined.push((version_hash, reason));
+        }
+    }
+
     /// Marks the bodies that must go and gives their places: the burnt ones, and of another RCP's
-    /// record whatever no stand in force gives any longer once it left a circle.
+    /// record whatever no stand in force gives any longer once it left a circle, and the oldest
+    /// beyond [`VERSIONS_PER_RECORD_MAX`].
     pub fn erase(&mut self, ours: bool) -> Vec<Place> {
         let burnt = self.burnt();
         let left = !ours && self.stands.iter().any(|stand| stand.left);
@@ -240,6 +279,11 @@ impl RecordRow {
                 held.erased = true;
                 places.push(held.place);
             }
+        }
+        if !ours {
+            let surplus = self.versions.len().saturating_sub(VERSIONS_PER_RECORD_MAX);
+            let oldest = self.versions.drain(..surplus);
+            places.extend(oldest.filter(|held| !held.erased).map(|held| held.place));
         }
         places
     }
@@ -368,5 +412,56 @@ mod tests {
         assert!(row.living(&A).is_none() && row.living(&B).is_none());
         row.publish(A, 1, 6, hash(6));
         assert_eq!(row.current(|_| true).map(|s| s.version), Some(6));
+    }
+
+    #[test]
+    fn two_texts_under_one_version_are_noticed_after_a_higher_version_too() {
+        let lines = [(A, 0, 5, 5), (A, 1, 6, 6), (B, 0, 5, 55)];
+        let read = |order: [usize; 3]| {
+            let mut row = RecordRow::default();
+            for (log, index, version, text) in order.map(|at| lines[at]) {
+                row.publish(log, index, version, hash(text));
+            }
+            row
+        };
+        let orders = [[0, 1, 2], [0, 2, 1], [2, 0, 1]];
+        for row in orders.map(read) {
+            assert!(row.living(&B).is_none(), "{:?}", row.conflicts);
+            assert_eq!(row.living(&A).map(|s| s.version), Some(6));
+        }
+    }
+
+    #[test]
+    fn a_record_of_many_versions_stays_small() {
+        let most = u64::try_from(VERSIONS_PER_RECORD_MAX).expect("few");
+        let mut row = RecordRow::default();
+        let mut erased = 0;
+        for version in 1..=most + 10 {
+            row.publish(A, version, version, hash(1));
+            row.publish(B, version, version, hash(2));
+            row.held(body(version, 1));
+            erased += row.erase(false).len();
+        }
+        assert_eq!(erased, 10, "the oldest texts");
+        for len in [row.named.len(), row.conflicts.len(), row.versions.len()] {
+            assert_eq!(len, VERSIONS_PER_RECORD_MAX);
+        }
+        assert_eq!(row.last_version(), most + 10);
+        row.withdraw(A, 0, withdrawal(most + 9), UnixMillis(0));
+        assert_eq!((row.named.len(), row.conflicts.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_kept_out_is_forgotten_once_nothing_names_it() {
+        let mut row = RecordRow::default();
+        row.quarantine(hash(9), "UNNAMED".to_owned());
+        assert!(row.quarantined.is_empty());
+        row.publish(A, 0, 5, hash(5));
+        row.quarantine(hash(5), "BAD_SIGNATURE".to_owned());
+        row.quarantine(hash(5), "BAD_SIGNATURE".to_owned());
+        assert_eq!(row.quarantined.len(), 1);
+        row.publish(A, 1, 6, hash(6));
+        row.quarantine(hash(6), "BAD_SIGNATURE".to_owned());
+        assert_eq!(row.quarantined, vec![(hash(6), "BAD_SIGNATURE".to_owned())]);
     }
 }

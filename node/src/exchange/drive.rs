@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use corridor_proto::{RcpId, Reason, v1};
-use corridor_rules::ingest::{Arrival, verify_records};
-use corridor_rules::link::{Closing, Context, Input, Link, Output, Unverified};
+use corridor_proto::{RcpId, Refusal, v1};
+use corridor_rules::ingest::{Arrival, Judged, Unverified, judge};
+use corridor_rules::link::{Closing, Context, Input, Link, Output};
 use corridor_store::{Item, StoreError};
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
@@ -118,9 +118,14 @@ impl Driver<'_> {
                     }
                     Output::Arrival(arrival) => inputs.push(self.take_in(arrival).await?),
                     Output::Verify(unverified) => {
-                        for arrival in self.verify(unverified) {
+                        let judged = self.judge(unverified);
+                        for arrival in judged.arrivals {
                             inputs.push(self.take_in(arrival).await?);
                         }
+                        inputs.extend(judged.refusals.into_iter().map(|refusal| {
+                            self.say_refused(&refusal);
+                            Input::Refused(refusal)
+                        }));
                     }
                     Output::More => self.more = true,
                     Output::Close(why) => return ControlFlow::Break(closing(why).to_owned()),
@@ -144,65 +149,33 @@ impl Driver<'_> {
         })
     }
 
+    fn say_refused(&self, refusal: &Refusal) {
+        let (peer, reason) = (self.peer, refusal.reason.code());
+        tracing::warn!(%peer, reason, what = refusal.what, "refused");
+    }
+
     async fn take_in(&mut self, arrival: Arrival) -> ControlFlow<String, Input> {
+        if let Arrival::Bad { rcp, reason, .. } = &arrival {
+            tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
+        }
         match self.exchange.append(Item::Arrival(arrival)).await {
             Ok(_) => ControlFlow::Continue(Input::Changed),
             Err(StoreError::Refused(refusal)) => {
-                let (peer, reason) = (self.peer, refusal.reason.code());
-                tracing::warn!(%peer, reason, what = refusal.what, "refused");
+                self.say_refused(&refusal);
                 ControlFlow::Continue(Input::Refused(refusal))
             }
             Err(error) => ControlFlow::Break(error.to_string()),
         }
     }
 
-    /// Verifies signatures, off the one writer: the good ones go in together, the bad ones are kept
-    /// out one by one.
-    fn verify(&self, unverified: Unverified) -> Vec<Arrival> {
+    /// Verifies signatures, off the one writer.
+    fn judge(&self, unverified: Unverified) -> Judged {
         let peer = self.peer;
-        let Some(charter) = self
+        let charter = self
             .exchange
             .store
-            .read(|view| view.charter(&peer).cloned())
-        else {
-            return Vec::new();
-        };
-        let (names, records): (Vec<_>, Vec<_>) = unverified
-            .records
-            .into_iter()
-            .map(|(index, named, record)| (named, (index, record)))
-            .unzip();
-        let mut good = Vec::new();
-        let mut arrivals = Vec::new();
-        for (named, (index, verdict)) in names.into_iter().zip(verify_records(&charter, records)) {
-            match verdict {
-                Ok(record) => good.push((index, record)),
-                // A hash that differs may be the connection's peer at fault, not the author: the
-                // record is asked for again on the next connection.
-                Err(refusal) if refusal.reason == Reason::WrongHash && refusal.what == "record" => {
-                }
-                Err(refusal) => {
-                    tracing::warn!(%peer, reason = refusal.reason.code(), "record quarantined");
-                    arrivals.push(Arrival::Bad {
-                        rcp: peer,
-                        record: named.record,
-                        version_hash: named.version_hash,
-                        reason: refusal.reason,
-                    });
-                }
-            }
-        }
-        if !good.is_empty() {
-            arrivals.insert(
-                0,
-                Arrival::Records {
-                    peer,
-                    log: unverified.log,
-                    records: good,
-                },
-            );
-        }
-        arrivals
+            .read(|view| view.charter(&peer).cloned());
+        charter.map_or_else(Judged::default, |charter| judge(&charter, unverified))
     }
 
     fn note_status(&self) {

@@ -192,8 +192,8 @@ impl Fold {
                 .apply(std::mem::take(&mut self.batch), &position)?;
         }
         for entry in self.index.rows(None) {
-            let (_, row) = entry?;
-            self.model.note_missing(&row);
+            let (key, row) = entry?;
+            self.model.note_missing(key.record, &row);
         }
         let pending: BTreeSet<Place> = self.index.pending_erasures().into_iter().collect();
         if !pending.is_empty() && journal.is_read_only().is_none() {

@@ -76,6 +76,10 @@ pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
             .bytes(&place_in(held.place).to_bytes())
             .u8(u8::from(held.erased));
     }
+    writer = writer.count(WHAT, row.named.len())?;
+    for (version, hash) in &row.named {
+        writer = writer.u64(*version).bytes(hash.as_bytes());
+    }
     writer = writer.count(WHAT, row.conflicts.len())?;
     for version in &row.conflicts {
         writer = writer.u64(*version);
@@ -131,6 +135,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
             place: place_out(Place::from_bytes(read.array()?)),
             erased: flag(&mut read)?,
         });
+    }
+    for _ in 0..read.u16()? {
+        row.named.insert(read.u64()?, Hash::new(read.array()?));
     }
     for _ in 0..read.u16()? {
         row.conflicts.insert(read.u64()?);

@@ -261,14 +261,11 @@ fn bad_signatures() -> Vec<Json> {
 /// Good signatures by keys that may not do what they do.
 fn bad_order() -> Vec<Json> {
     let (inception, _) = event(&first(), 0);
-    let (rotation, content) = event(&rotated(&first(), None), 1);
+    let (_, content) = event(&rotated(&first(), None), 1);
     let after = |name: &str, event: KeyEvent, recovery: u8, signing: u8| {
-        case(
-            name,
-            vec![inception.clone(), made_up(&event, Some(recovery), signing)],
-        )
+        let event = made_up(&event, Some(recovery), signing);
+        case(name, vec![inception.clone(), event])
     };
-    let commitment = |byte: u8| recovery_commitment(&key(byte).public_bytes());
     let thief = KeyEvent {
         recovery_key: key(1).public_bytes(),
         signing_key: key(9).public_bytes(),
@@ -279,7 +276,7 @@ fn bad_order() -> Vec<Json> {
         ..content.clone()
     };
     let next = |byte: u8| KeyEvent {
-        next_recovery: commitment(byte),
+        next_recovery: recovery_commitment(&key(byte).public_bytes()),
         ..content.clone()
     };
     let ahead = KeyEvent {
@@ -294,44 +291,34 @@ fn bad_order() -> Vec<Json> {
         seq: 2,
         ..content.clone()
     };
-    let back = KeyEvent {
-        seq: 2,
-        previous: domain::hash(Domain::KeyEventHash, &[&rotation.bytes]),
-        recovery_key: key(102).public_bytes(),
-        signing_key: key(1).public_bytes(),
-        next_recovery: commitment(103),
-        compromised_since: 2,
-    };
-    let back = vec![
-        inception.clone(),
-        rotation.clone(),
-        made_up(&back, Some(102), 1),
-    ];
+    let becomes = "the recovery key becomes the signing key";
+    let revealed = "the next recovery key is the one revealed";
+    let earlier = "the next recovery key is an earlier signing key";
     vec![
         after("the signing key as recovery key", thief, 1, 9),
         after("compromised since an event to come", ahead, 101, 2),
         after("another hash of the event before", elsewhere, 101, 2),
         after("a number too high", later, 101, 2),
         after("the same signing key again", signing(1), 101, 1),
-        after(
-            "the recovery key becomes the signing key",
-            signing(101),
-            101,
-            101,
-        ),
+        after(becomes, signing(101), 101, 101),
         after("the next recovery key is the signing key", next(2), 101, 2),
-        after(
-            "the next recovery key is the one revealed",
-            next(101),
-            101,
-            2,
-        ),
-        case("an older signing key comes back", back),
-        after(
-            "the next recovery key is an earlier signing key",
-            next(1),
-            101,
-            2,
-        ),
+        after(revealed, next(101), 101, 2),
+        case("an older signing key comes back", older_key_back()),
+        after(earlier, next(1), 101, 2),
     ]
+}
+
+/// Two rotations, the second back to the first signing key.
+fn older_key_back() -> Vec<SignedKeyEvent> {
+    let (inception, _) = event(&first(), 0);
+    let (rotation, _) = event(&rotated(&first(), None), 1);
+    let back = KeyEvent {
+        seq: 2,
+        previous: domain::hash(Domain::KeyEventHash, &[&rotation.bytes]),
+        recovery_key: key(102).public_bytes(),
+        signing_key: key(1).public_bytes(),
+        next_recovery: recovery_commitment(&key(103).public_bytes()),
+        compromised_since: 2,
+    };
+    vec![inception, rotation, made_up(&back, Some(102), 1)]
 }

@@ -2,9 +2,9 @@
 //! durable, and now and then the node crashes in between.
 
 use corridor_proto::LogId;
-use corridor_rules::ingest::{self, Arrival};
+use corridor_rules::ingest::{self, Arrival, Unverified};
 use corridor_rules::limits::CREDIT_BYTES;
-use corridor_rules::link::{Input, Output, Unverified};
+use corridor_rules::link::{Input, Output};
 
 use super::network::{End, Frame};
 use super::spec::At;
@@ -43,7 +43,7 @@ impl World {
                 Output::Session(frame) => self.send(pair, side, Frame::Session(frame)),
                 Output::Carry(frame) => self.send(pair, side, Frame::Carry(frame)),
                 Output::Arrival(arrival) => self.arrive(pair, side, &arrival),
-                Output::Verify(unverified) => self.verify(pair, side, unverified),
+                Output::Verify(unverified) => self.judge(pair, side, unverified),
                 Output::More => self.end(pair, side, |end| end.dirty = true),
                 Output::Close(why) => {
                     self.tell("close", format_args!("{pair:?} at {at}: {}", why.code()));
@@ -79,6 +79,10 @@ impl World {
         };
         let hostile = connection.hostile;
         let end = &mut connection.ends[1 - side];
+        for sent in frame.records() {
+            let is_first = end.sent.insert(sent);
+            assert!(is_first || hostile, "{leg:?} carries a record twice");
+        }
         end.put(frame);
         assert!(
             end.session.len() + end.carry.len() <= QUEUE_FRAMES_MAX,
@@ -156,41 +160,19 @@ impl World {
         }
     }
 
-    fn verify(&mut self, pair: Pair, side: usize, unverified: Unverified) {
+    fn judge(&mut self, pair: Pair, side: usize, unverified: Unverified) {
         let at = [pair.0, pair.1][side];
-        let peer = self.nodes[[pair.0, pair.1][1 - side]].rcp;
-        let Some(charter) = self.nodes[at].model.charter(&peer) else {
+        let Some(charter) = self.nodes[at].model.charter(&unverified.peer) else {
             return;
         };
-        let log = unverified.log;
-        let named: Vec<_> = unverified
-            .records
-            .iter()
-            .map(|(_, named, _)| *named)
-            .collect();
-        let records = unverified
-            .records
-            .into_iter()
-            .map(|(i, _, r)| (i, r))
-            .collect();
-        let mut good = Vec::new();
-        let mut bad = Vec::new();
-        for ((index, record), named) in ingest::verify_records(charter, records)
-            .into_iter()
-            .zip(named)
-        {
-            match record {
-                Ok(record) => good.push((index, record)),
-                Err(refusal) => bad.push(Arrival::Bad {
-                    rcp: peer,
-                    record: named.record,
-                    version_hash: named.version_hash,
-                    reason: refusal.reason,
-                }),
-            }
+        let judged = ingest::judge(charter, unverified);
+        assert_eq!(judged.refusals, [], "an honest record was refused");
+        for arrival in judged.arrivals {
+            assert!(
+                matches!(arrival, Arrival::Records { .. }),
+                "an honest record did not verify: {arrival:?}"
+            );
+            self.arrive(pair, side, &arrival);
         }
-        assert!(bad.is_empty(), "an honest record did not verify: {bad:?}");
-        let records = good;
-        self.arrive(pair, side, &Arrival::Records { peer, log, records });
     }
 }

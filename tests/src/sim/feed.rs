@@ -98,14 +98,11 @@ pub fn take_package(follower: &mut Node, owner: &Node, package: v1::Package) -> 
 pub fn take_records(follower: &mut Node, owner: &Node, log: LogId, indexes: &[u64]) {
     let source = &owner.store;
     let of = &owner.model.logs[&log];
+    let charter = follower.model.charter(&owner.rcp).expect("charter");
     let records = indexes
         .iter()
-        .filter_map(|index| Some((*index, Ok(serve::record_at(source, of, *index)?))))
-        .collect();
-    let charter = follower.model.charter(&owner.rcp).expect("charter");
-    let records = ingest::verify_records(charter, records)
-        .into_iter()
-        .map(|(index, record)| (index, record.expect("verifies")))
+        .filter_map(|index| Some((*index, serve::record_at(source, of, *index)?)))
+        .map(|(index, record)| (index, record.verify(charter).expect("verifies")))
         .collect();
     let arrival = Arrival::Records {
         peer: owner.rcp,
@@ -146,7 +143,7 @@ pub fn known(node: &Node, id: LogId) -> Known {
     (
         log.size(),
         root,
-        log.missing.iter().copied().collect(),
+        log.missing.keys().copied().collect(),
         rows,
     )
 }
@@ -161,6 +158,10 @@ pub fn finish(follower: &mut Node, owner: &Node, log: LogId) {
         assert!(take_package(follower, owner, package), "in order");
     }
     let missing = follower.model.logs.get(&log).map(|log| log.missing.clone());
-    let missing: Vec<u64> = missing.into_iter().flatten().collect();
+    let missing: Vec<u64> = missing
+        .into_iter()
+        .flatten()
+        .map(|(index, _)| index)
+        .collect();
     take_records(follower, owner, log, &missing);
 }

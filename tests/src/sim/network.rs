@@ -1,6 +1,6 @@
 //! Connections between pairs of nodes: two streams in each direction, each in order.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use corridor_proto::{LogId, v1};
 use corridor_rules::link::Link;
@@ -89,6 +89,19 @@ impl Frame {
         )
     }
 
+    /// The records that it carries: log and index.
+    pub fn records(&self) -> Vec<(Vec<u8>, u64)> {
+        use v1::carry_frame::Frame as C;
+        let Self::Carry(v1::CarryFrame {
+            frame: Some(C::Records(records)),
+        }) = self
+        else {
+            return Vec::new();
+        };
+        let indexes = records.records.iter().map(|item| item.index);
+        indexes.map(|index| (records.log.clone(), index)).collect()
+    }
+
     /// Bytes that the receiver's credit paces; zero for other frames.
     pub fn paced(&self) -> usize {
         use v1::carry_frame::Frame as C;
@@ -127,6 +140,8 @@ pub struct End {
     pub dirty: bool,
     /// Frames that it was fed, to be replayed by an attacker.
     pub past: VecDeque<Frame>,
+    /// The records that its peer sent it over this connection: log and index.
+    pub sent: HashSet<(Vec<u8>, u64)>,
 }
 
 impl End {
@@ -139,6 +154,7 @@ impl End {
             closed: false,
             dirty: false,
             past: VecDeque::new(),
+            sent: HashSet::new(),
         }
     }
 

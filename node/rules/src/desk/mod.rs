@@ -17,7 +17,7 @@ use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::key::SecretKey;
 use corridor_proto::line::{Act, Line, WHOLE_RECORD};
 use corridor_proto::tree::leaf_hash;
-use corridor_proto::{LogId, LogSeed, RcpId, RecordId, UnixMillis};
+use corridor_proto::{LogId, LogSeed, RcpId, Reason, RecordId, Refusal, UnixMillis};
 
 use crate::fact::Fact;
 use crate::limits::STARTS_MAX;
@@ -227,6 +227,16 @@ impl Desk<'_> {
     /// On rotation the present size of each log is signed again by the new key.
     fn rotate(&self, event: SignedKeyEvent, card: SignedCard) -> Decision {
         let rcp = self.model.me;
+        let mut charter = match self.model.charter(&rcp) {
+            Some(charter) => charter.clone(),
+            None => return Err(Refusal::new("charter", Reason::WrongRcp).into()),
+        };
+        charter.push(event.clone())?;
+        let current = charter.key("charter", charter.current_seq())?;
+        if current.to_bytes() != self.key.public_bytes() {
+            return Err(Refusal::new("signing key", Reason::RetiredKey).into());
+        }
+        card.clone().verify(&charter)?;
         let mut facts = vec![Fact::KeyEvent { rcp, event }, Fact::Card { rcp, card }];
         for log in self.model.own_logs().filter(|log| log.size() > 0) {
             let [_, head] = self.append(log, Vec::new())?;

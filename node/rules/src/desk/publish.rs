@@ -13,6 +13,7 @@ use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt};
 
 use super::{Decision, Desk, DeskRefusal, Link, unknown_record};
 use crate::fact::{Fact, blob};
+use crate::limits::VERSIONS_PER_RECORD_MAX;
 use crate::log::{Log, Sort};
 use crate::model::{Model, Rows};
 use crate::peer::{Call, PeerState, may_call};
@@ -75,6 +76,9 @@ impl Desk<'_> {
         }
         for circle in &circles {
             self.check_circle(circle, links)?;
+        }
+        if row.versions.len() >= VERSIONS_PER_RECORD_MAX {
+            return Err(DeskRefusal::TooMany("versions of this record"));
         }
         let last = row.last_version().max(row.burnt());
         let version = next_ordinal(last, self.now).ok_or(DeskRefusal::TooMany("versions"))?;
@@ -301,17 +305,15 @@ fn withdrawal_logs(model: &Model, row: &RecordRow) -> BTreeSet<LogId> {
         logs.insert(log.id);
         let lost = log.former.iter().filter(|(_, size)| stand.first < **size);
         let reads = model.peers.keys().filter(|peer| {
-            !log.former.contains_key(peer)
-                && match (&log.readers, log.sort) {
-                    (_, Sort::Private(_)) => false,
-                    (_, Sort::Public) => may_call(model.peer_state(peer), Call::ReadPublic),
-                    (None, _) => false,
-                    (Some(readers), _) => readers
-                        .list
-                        .readers
-                        .iter()
-                        .any(|(reader, _)| reader == *peer),
+            let mut listed = log.readers.iter().flat_map(|readers| &readers.list.readers);
+            match log.sort {
+                Sort::Private(_) => false,
+                // One that was left and paired again is a former reader until it is confirmed.
+                Sort::Public => may_call(model.peer_state(peer), Call::ReadPublic),
+                Sort::Open | Sort::Closed => {
+                    !log.former.contains_key(peer) && listed.any(|(reader, _)| reader == *peer)
                 }
+            }
         });
         for rcp in lost.map(|(rcp, _)| rcp).chain(reads) {
             logs.extend(model.private_log(rcp).map(|log| log.id));

@@ -1,18 +1,17 @@
 //! The `Carry` side of a link: pulls and packages, wants and records, credits.
 
 use corridor_proto::limits::{PACKAGE_BYTES_MAX, WANT_RANGES_MAX};
-use corridor_proto::line::{Act, ReadLine, read_line};
-use corridor_proto::record::SignedRecord;
 use corridor_proto::{LogId, Reason, Refusal, v1, wire};
 use prost::Message;
 
-use super::{Closing, Context, Link, Named, Output, Serving, Unverified, carry, reads};
-use crate::ingest::Arrival;
+use super::{Closing, Context, Link, Output, Serving, carry, reads};
+use crate::ingest::{Arrival, Unverified};
 use crate::limits::{
     CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
 };
 use crate::log::Log;
 use crate::peer::{Call, may_call};
+use crate::row::Named;
 use crate::serve::{self, Target};
 use v1::carry_frame::Frame;
 
@@ -48,7 +47,7 @@ impl Link {
             Frame::Pull(pull) => self.pull(&pull, context, out),
             Frame::Package(package) => self.package(package, context, out),
             Frame::Want(want) => self.want(&want, context, out),
-            Frame::Records(records) => self.records(records, context, out),
+            Frame::Records(records) => self.records(records, out),
             Frame::Gone(gone) => self.gone(&gone),
             Frame::Credit(credit) => {
                 let bytes = i64::try_from(credit.bytes).unwrap_or(i64::MAX);
@@ -167,61 +166,53 @@ impl Link {
             return Ok(());
         }
         let size = context.model.logs.get(&id).map_or(0, Log::size);
-        for range in &want.ranges {
-            if range.from >= range.to || range.to > size {
-                return Err(Refusal::new("want", Reason::Malformed));
-            }
-            self.wanted.push_back((id, range.from, range.to));
+        let fits = |range: &v1::IndexRange| range.from < range.to && range.to <= size;
+        if !want.ranges.iter().all(fits) {
+            return Err(Refusal::new("want", Reason::Malformed));
         }
+        let ranges = want.ranges.iter();
+        self.wanted
+            .extend(ranges.map(|range| (id, range.from, range.to)));
         Ok(())
     }
 
-    fn records(
-        &mut self,
-        message: v1::Records,
-        context: &Context<'_>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
+    fn records(&mut self, message: v1::Records, out: &mut Vec<Output>) -> Result<(), Refusal> {
         let id = LogId::from_slice(&message.log)?;
         let unasked = Refusal::new("record", Reason::NotEntitled);
         let following = self.following.get_mut(&id).ok_or(unasked)?;
         let mut records = Vec::with_capacity(message.records.len());
         for item in message.records {
             let index = item.index;
-            if !following.in_flight.remove(&index) {
-                return Err(unasked);
-            }
-            let named = named(context, &id, index).ok_or(unasked)?;
-            let record = wire::record(item).and_then(|record: SignedRecord| {
-                if record.header.version_hash() == named.version_hash {
-                    Ok(record)
-                } else {
-                    Err(Refusal::new("record", Reason::WrongHash))
-                }
-            });
-            records.push((index, named, record));
+            let named = following.in_flight.remove(&index).ok_or(unasked)?;
+            self.coming.remove(&named.version_hash);
+            following.answered.insert(index);
+            records.push((index, named, wire::record(item)));
         }
-        out.push(Output::Verify(Unverified { log: id, records }));
+        out.push(Output::Verify(Unverified {
+            peer: self.peer,
+            log: id,
+            records,
+        }));
         Ok(())
     }
 
     fn gone(&mut self, gone: &v1::Gone) -> Result<(), Refusal> {
         let id = LogId::from_slice(&gone.log)?;
-        if let Some(following) = self.following.get_mut(&id) {
-            if gone.ranges.is_empty() {
-                following.pulled = false;
-                following.in_flight.clear();
-                following.gone.clear();
+        let Some(following) = self.following.get_mut(&id) else {
+            return Ok(());
+        };
+        if gone.ranges.is_empty() {
+            following.pulled = false;
+            for named in std::mem::take(&mut following.in_flight).values() {
+                self.coming.remove(&named.version_hash);
             }
-            for range in &gone.ranges {
-                let within = following
-                    .in_flight
-                    .range(range.from..range.to.max(range.from));
-                let within: Vec<u64> = within.copied().collect();
-                for index in within {
-                    following.in_flight.remove(&index);
-                    following.gone.insert(index);
-                }
+            following.answered.clear();
+        }
+        for range in &gone.ranges {
+            let asked = range.from..range.to.max(range.from);
+            for (index, named) in following.in_flight.extract_if(asked, |_, _| true) {
+                self.coming.remove(&named.version_hash);
+                following.answered.insert(index);
             }
         }
         Ok(())
@@ -260,18 +251,18 @@ impl Link {
                 continue;
             };
             let room = WANTS_IN_FLIGHT.saturating_sub(in_flight);
-            let fresh: Vec<u64> = log
-                .missing
-                .iter()
-                .rev()
-                .filter(|index| {
-                    !following.in_flight.contains(index) && !following.gone.contains(index)
-                })
+            let missing = log.missing.iter().rev().filter(|(index, _)| {
+                !following.in_flight.contains_key(index) && !following.answered.contains(index)
+            });
+            // One version may stand in several logs: it is asked for in one of them.
+            let fresh: Vec<(u64, Named)> = missing
+                .filter(|(_, named)| self.coming.insert(named.version_hash))
                 .take(room)
-                .copied()
+                .map(|(index, named)| (*index, *named))
                 .collect();
             in_flight += fresh.len();
-            for ranges in ranges(&fresh).chunks(WANT_RANGES_MAX) {
+            let indexes: Vec<u64> = fresh.iter().map(|(index, _)| *index).collect();
+            for ranges in ranges(&indexes).chunks(WANT_RANGES_MAX) {
                 let want = v1::Want {
                     log: id.as_bytes().to_vec(),
                     ranges: ranges.to_vec(),
@@ -383,28 +374,6 @@ impl Link {
             frames.push(Frame::Gone(gone));
         }
         Some(frames)
-    }
-}
-
-fn named(context: &Context<'_>, id: &LogId, index: u64) -> Option<Named> {
-    let line = context
-        .source
-        .lines(id, index, index + 1)
-        .into_iter()
-        .next()?;
-    match read_line(&line).ok()? {
-        ReadLine::Line(line) => match line.act {
-            Act::Publish {
-                record,
-                version_hash,
-                ..
-            } => Some(Named {
-                record,
-                version_hash,
-            }),
-            _ => None,
-        },
-        ReadLine::NotUnderstood { .. } => None,
     }
 }
 

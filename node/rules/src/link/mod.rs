@@ -12,18 +12,18 @@
 mod carry;
 mod session;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use corridor_proto::have::{HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
-use corridor_proto::record::SignedRecord;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Refusal, StartNumber, UnixMillis, v1};
 
-use crate::ingest::Arrival;
+use crate::ingest::{Arrival, Unverified};
 use crate::limits::REFUSALS_PER_LINK_MAX;
 use crate::log::Log;
 use crate::model::Model;
 use crate::peer::{Call, PeerState, may_call};
+use crate::row::Named;
 use crate::serve::{Source, Target};
 use crate::visibility::{Reader, may_read, readable};
 
@@ -63,30 +63,12 @@ pub enum Output {
     Carry(v1::CarryFrame),
     /// Take this in before the next frame.
     Arrival(Arrival),
-    /// Verify these records, then take them in.
+    /// Judge these records, take in what is good, and feed what is refused.
     Verify(Unverified),
     /// There is more to do: feed [`Input::Changed`] when this is sent.
     More,
     /// Close the connection.
     Close(Closing),
-}
-
-/// Records that came, each behind its line.
-#[derive(Clone, Debug)]
-pub struct Unverified {
-    /// Of which log.
-    pub log: LogId,
-    /// Index, what its line says, and the record.
-    pub records: Vec<(u64, Named, Result<SignedRecord, Refusal>)>,
-}
-
-/// What a publish line names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// Which record.
-    pub record: corridor_proto::RecordId,
-    /// Hash of its version.
-    pub version_hash: Hash,
 }
 
 /// Why a connection is closed, for both secretariats.
@@ -141,9 +123,11 @@ struct Following {
     news: bool,
     /// Whether a package was refused, so that those on their way behind it do not fit.
     refused: bool,
-    in_flight: BTreeSet<u64>,
-    /// Indexes that are not to be had; the line that says why comes with the log.
-    gone: BTreeSet<u64>,
+    /// Indexes that were asked for, and what their lines name.
+    in_flight: BTreeMap<u64, Named>,
+    /// Indexes that were answered: the record came, or is not to be had. Whatever is missing all
+    /// the same is asked for again when the log has news.
+    answered: BTreeSet<u64>,
 }
 
 /// One side of a connection.
@@ -160,6 +144,8 @@ pub struct Link {
     serving: BTreeMap<LogId, Serving>,
     wanted: VecDeque<(LogId, u64, u64)>,
     following: BTreeMap<LogId, Following>,
+    /// Versions asked for in any log: none is asked for in two.
+    coming: HashSet<Hash>,
     credit: i64,
     granted: u64,
     taken: u64,
@@ -175,7 +161,7 @@ pub struct Link {
 
 impl Link {
     /// A link to `peer` over a connection just opened.
-    pub const fn new(peer: RcpId) -> Self {
+    pub fn new(peer: RcpId) -> Self {
         Self {
             peer,
             state: None,
@@ -188,6 +174,7 @@ impl Link {
             serving: BTreeMap::new(),
             wanted: VecDeque::new(),
             following: BTreeMap::new(),
+            coming: HashSet::new(),
             credit: 0,
             granted: 0,
             taken: 0,

@@ -1,6 +1,6 @@
 //! The `Session` side of a link: who we are, what we have, receipts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
 use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
@@ -270,11 +270,11 @@ impl Link {
                 pulled: false,
                 news: true,
                 refused: false,
-                in_flight: BTreeSet::new(),
-                gone: BTreeSet::new(),
+                in_flight: BTreeMap::new(),
+                answered: BTreeSet::new(),
             });
             following.news = true;
-            following.gone.clear();
+            following.answered.clear();
         }
     }
 

@@ -1,0 +1,243 @@
+//! Lines and heads of a peer's logs.
+
+use corridor_proto::charter::Charter;
+use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
+use corridor_proto::limits::NOTE_BYTES_MAX;
+use corridor_proto::line::{Act, ReadLine, ReaderList, note_hash, readers_hash};
+use corridor_proto::package::{Package, VerifiedPackage};
+use corridor_proto::tree::{leaf_hash, verify_inclusion};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
+
+use crate::fact::{Fact, blob};
+use crate::limits::LOGS_PER_RCP_MAX;
+use crate::log::{Log, Sort};
+use crate::model::Model;
+use crate::peer::{Call, may_call};
+
+/// Lines of a log of the peer's, proved to a head of its owner's.
+pub(super) fn lines(
+    model: &Model,
+    peer: &RcpId,
+    seed: &LogSeed,
+    message: &v1::Package,
+    now: UnixMillis,
+) -> Result<Vec<Fact>, Refusal> {
+    let refuse = |reason| Refusal::new("package", reason);
+    let id = LogId::derive(peer, seed);
+    if message.log.as_slice() != id.as_bytes().as_slice() {
+        return Err(refuse(Reason::WrongLog));
+    }
+    if *peer == model.me || !may_call(model.peer_state(peer), Call::Send) {
+        return Err(refuse(Reason::NotEntitled));
+    }
+    let charter = model
+        .charter(peer)
+        .ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let known = model.logs.get(&id);
+    let opened = model.logs.values().filter(|log| log.owner == *peer).count();
+    if known.is_none() && opened >= LOGS_PER_RCP_MAX {
+        return Err(Refusal::new("log", Reason::TooLong));
+    }
+    let head = target(model, known, message, charter, &id)?;
+    let frontier = known
+        .and_then(|log| log.tree.frontier_at(log.size()))
+        .unwrap_or_default();
+    if message.from < frontier.size() {
+        return Ok(Vec::new());
+    }
+    let package = Package {
+        from: message.from,
+        lines: message.lines.clone(),
+        proof: wire::proof(&message.proof)?,
+    }
+    .verify(&frontier, head.checkpoint())?;
+    let mut facts = Vec::new();
+    if known.is_none() {
+        facts.push(first_seen(peer, seed));
+    }
+    if let Some(list) = first_readers(model, known, &package, message, &head, now)? {
+        facts.push(Fact::List {
+            log: id,
+            hash: list.0,
+            blob: list.1,
+        });
+    }
+    facts.push(Fact::Lines {
+        log: id,
+        from: message.from,
+        lines: message.lines.clone(),
+    });
+    if !message.checkpoint.is_empty() {
+        facts.push(Fact::Head {
+            log: id,
+            note: head.note().to_owned(),
+        });
+    }
+    facts.extend(named_bodies(peer, &id, &package, &message.bodies)?);
+    Ok(facts)
+}
+
+/// A head that signs again what is held.
+pub(super) fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Refusal> {
+    let refuse = |reason| Refusal::new("checkpoint", reason);
+    if !may_call(model.peer_state(peer), Call::Send) {
+        return Err(refuse(Reason::NotEntitled));
+    }
+    let charter = model
+        .charter(peer)
+        .ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let head = SignedCheckpoint::parse(note)?.verify_head(charter)?;
+    let claim = head.checkpoint();
+    let log = model.logs.get(&claim.log).filter(|log| log.owner == *peer);
+    let log = log.ok_or_else(|| refuse(Reason::WrongLog))?;
+    if claim.incarnation != log.incarnation || log.tree.root_at(claim.size) != Some(claim.root) {
+        return Err(refuse(Reason::BadProof));
+    }
+    let known = log
+        .head
+        .as_ref()
+        .map(|head| (head.checkpoint.size, head.key_seq));
+    if claim.size != log.size() || known == Some((claim.size, head.key_seq())) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Fact::Head {
+        log: claim.log,
+        note: head.note().to_owned(),
+    }])
+}
+
+/// A log of a peer's that is new here: whether it is open, its first line says.
+fn first_seen(owner: &RcpId, seed: &LogSeed) -> Fact {
+    let sort = if seed.is_zero() {
+        Sort::Public
+    } else {
+        Sort::Closed
+    };
+    Fact::Circle {
+        owner: *owner,
+        seed: *seed,
+        sort,
+        name: String::new(),
+    }
+}
+
+/// The head that a package is proved to. One that is not yet reached is never replaced.
+fn target(
+    model: &Model,
+    known: Option<&Log>,
+    message: &v1::Package,
+    charter: &Charter,
+    id: &LogId,
+) -> Result<VerifiedCheckpoint, Refusal> {
+    let refuse = |reason| Refusal::new("checkpoint", reason);
+    let pending = known.and_then(|log| log.pending(model));
+    let note = match pending {
+        Some(head) if message.checkpoint.is_empty() => head.note.as_bytes(),
+        _ => message.checkpoint.as_slice(),
+    };
+    let head = SignedCheckpoint::parse(note)?.verify_head(charter)?;
+    let checkpoint = head.checkpoint();
+    if checkpoint.log != *id {
+        return Err(refuse(Reason::WrongLog));
+    }
+    if known.is_some_and(|log| checkpoint.incarnation < log.incarnation) {
+        return Err(refuse(Reason::WrongIncarnation));
+    }
+    if pending.is_some_and(|head| head.checkpoint != *checkpoint) {
+        return Err(refuse(Reason::OutOfOrder));
+    }
+    Ok(head)
+}
+
+/// Before a single line of an open-list log is taken: are we in its newest list?
+fn first_readers(
+    model: &Model,
+    known: Option<&Log>,
+    package: &VerifiedPackage,
+    message: &v1::Package,
+    head: &VerifiedCheckpoint,
+    now: UnixMillis,
+) -> Result<Option<(Hash, Vec<u8>)>, Refusal> {
+    let opens = package.from() == 0
+        && matches!(package.lines().first(), Some((_, ReadLine::Line(line)))
+            if matches!(line.act, Act::Readers { .. }));
+    if known.is_some() || !opens {
+        return Ok(None);
+    }
+    let refuse = |reason| Refusal::new("reader list", reason);
+    let proof = message
+        .readers
+        .as_ref()
+        .ok_or_else(|| refuse(Reason::Truncated))?;
+    let head = head.checkpoint();
+    let leaf = leaf_hash(&proof.line);
+    verify_inclusion(
+        &leaf,
+        proof.index,
+        head.size,
+        &head.root,
+        &wire::proof(&proof.proof)?,
+    )?;
+    let Ok(ReadLine::Line(line)) = corridor_proto::line::read_line(&proof.line) else {
+        return Err(refuse(Reason::Malformed));
+    };
+    let Act::Readers { list: hash } = line.act else {
+        return Err(refuse(Reason::Malformed));
+    };
+    let (salt, bytes) = wire::salted(
+        proof
+            .list
+            .as_ref()
+            .ok_or_else(|| refuse(Reason::Truncated))?,
+    )?;
+    if readers_hash(&salt, bytes) != hash {
+        return Err(refuse(Reason::WrongHash));
+    }
+    if !ReaderList::decode(bytes)?.admits(&model.me, now) {
+        return Err(refuse(Reason::NotEntitled));
+    }
+    Ok(Some((hash, blob(&salt, bytes))))
+}
+
+/// Lists and notes that the lines of a package name; what nothing names is left out.
+fn named_bodies(
+    rcp: &RcpId,
+    id: &LogId,
+    package: &VerifiedPackage,
+    bodies: &[v1::SaltedBody],
+) -> Result<Vec<Fact>, Refusal> {
+    let mut list = Hash::ZERO;
+    let mut notes = Vec::new();
+    for (_, line) in package.lines() {
+        match line {
+            ReadLine::Line(line) => match line.act {
+                Act::Readers { list: hash } => list = hash,
+                Act::Withdraw(withdrawal) => notes.push(withdrawal.note),
+                _ => {}
+            },
+            ReadLine::NotUnderstood { .. } => {}
+        }
+    }
+    let mut facts = Vec::new();
+    for message in bodies {
+        let (salt, bytes) = wire::salted(message)?;
+        let as_note = note_hash(&salt, bytes);
+        if bytes.len() > NOTE_BYTES_MAX && notes.contains(&as_note) {
+            return Err(Refusal::new("note", Reason::TooLong));
+        }
+        if readers_hash(&salt, bytes) == list && ReaderList::decode(bytes).is_ok() {
+            facts.push(Fact::List {
+                log: *id,
+                hash: list,
+                blob: blob(&salt, bytes),
+            });
+        } else if notes.contains(&as_note) {
+            facts.push(Fact::Note {
+                rcp: *rcp,
+                hash: as_note,
+                blob: blob(&salt, bytes),
+            });
+        }
+    }
+    Ok(facts)
+}

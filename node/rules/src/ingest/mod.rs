@@ -1,0 +1,190 @@
+//! What peers send, decided: what is taken in, and what is refused and why.
+//!
+//! The order in which things arrive, and how often, makes no difference to the state they lead to.
+//! **Invariant:** a record is taken in only behind its line in a log of its owner that we were
+//! given to read; a duplicate is no error.
+
+mod lines;
+mod receipts;
+mod records;
+
+use corridor_proto::charter::Relation;
+use corridor_proto::record::VerifiedRecord;
+use corridor_proto::wire::Identity;
+use corridor_proto::{
+    Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, StartNumber, UnixMillis, v1,
+};
+
+use crate::fact::Fact;
+use crate::model::{Model, Rows};
+
+pub use records::{Judged, Unverified, judge};
+
+/// Something that came from a peer.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// Its charter and card.
+    Identity(Box<Identity>),
+    /// The number of its present start.
+    Start {
+        /// Whose.
+        rcp: RcpId,
+        /// The number.
+        number: StartNumber,
+    },
+    /// Lines of one of its logs.
+    Package {
+        /// From whom.
+        peer: RcpId,
+        /// Seed of the log's identifier.
+        seed: LogSeed,
+        /// The lines.
+        package: Box<v1::Package>,
+    },
+    /// A head that signs again what is held: its RCP's key was replaced.
+    Head {
+        /// From whom.
+        peer: RcpId,
+        /// The checkpoint.
+        note: Vec<u8>,
+    },
+    /// Records behind publish lines, signatures verified.
+    Records {
+        /// From whom.
+        peer: RcpId,
+        /// Of which log.
+        log: LogId,
+        /// Index of the publish line, and the record.
+        records: Vec<(u64, VerifiedRecord)>,
+    },
+    /// A record that did not verify: it is kept out, and its log goes on.
+    Bad {
+        /// Whose.
+        rcp: RcpId,
+        /// Which.
+        record: RecordId,
+        /// Hash under which its line named it.
+        version_hash: Hash,
+        /// Why.
+        reason: Reason,
+    },
+    /// A receipt.
+    Held {
+        /// From whom.
+        peer: RcpId,
+        /// The cosignature.
+        note: Vec<u8>,
+    },
+    /// Something shown by a peer after which nothing may be signed here.
+    StopSigning {
+        /// Why: a stable code.
+        reason: &'static str,
+    },
+}
+
+/// Code: a peer saw a start of this node that this folder does not know.
+pub const ANOTHER_COPY_RAN: &str = "ANOTHER_COPY_RAN";
+/// Code: a peer holds a head of ours that we lack.
+pub const HEAD_LACKING: &str = "PEER_HOLDS_A_HEAD_WE_LACK";
+/// Code: a charter of ours is longer than the one here.
+pub const KEYS_PREDATE_A_ROTATION: &str = "KEYS_PREDATE_A_ROTATION";
+/// Code: there are two charters of ours, both signed by our keys.
+pub const CHARTER_FORKED: &str = "CHARTER_FORKED";
+
+/// Decides what an arrival adds. An empty list is a duplicate.
+///
+/// # Errors
+/// Why it is refused; nothing of it is kept then.
+pub fn decide(
+    model: &Model,
+    rows: &dyn Rows,
+    arrival: &Arrival,
+    now: UnixMillis,
+) -> Result<Vec<Fact>, Refusal> {
+    match arrival {
+        Arrival::Identity(found) => identity(model, found),
+        Arrival::Start { rcp, number } => Ok(match model.peers.get(rcp) {
+            Some(peer) if peer.start != *number => {
+                vec![Fact::PeerStart {
+                    rcp: *rcp,
+                    number: *number,
+                }]
+            }
+            _ => Vec::new(),
+        }),
+        Arrival::Package {
+            peer,
+            seed,
+            package,
+        } => lines::lines(model, peer, seed, package, now),
+        Arrival::Head { peer, note } => lines::head_again(model, peer, note),
+        Arrival::Records { peer, log, records } => {
+            records::records(model, rows, peer, log, records)
+        }
+        Arrival::Bad {
+            rcp,
+            record,
+            version_hash,
+            reason,
+        } => Ok(vec![Fact::Quarantine {
+            rcp: *rcp,
+            record: *record,
+            version_hash: *version_hash,
+            reason: reason.code().to_owned(),
+        }]),
+        Arrival::Held { peer, note } => receipts::receipt(model, peer, note, now),
+        Arrival::StopSigning { reason } => Ok(stop_signing(model, reason)),
+    }
+}
+
+fn stop_signing(model: &Model, reason: &str) -> Vec<Fact> {
+    let stopped = Fact::SigningStopped {
+        reason: reason.to_owned(),
+    };
+    if model.signing_stopped.is_none() {
+        vec![stopped]
+    } else {
+        Vec::new()
+    }
+}
+
+/// What charter and card of an RCP add to what is known of it. They may come from anybody.
+///
+/// # Errors
+/// `BrokenChain` if the charter forks from the one known: it is not taken over.
+pub fn identity(model: &Model, found: &Identity) -> Result<Vec<Fact>, Refusal> {
+    let rcp = found.charter.rcp();
+    let known = model.known.get(&rcp);
+    let mut facts = Vec::new();
+    let held = match known.map(|known| known.charter.compare(&found.charter)) {
+        None => 0,
+        Some(Relation::Same) => found.charter.events().len(),
+        Some(Relation::Longer) if rcp == model.me => {
+            return Ok(stop_signing(model, KEYS_PREDATE_A_ROTATION));
+        }
+        Some(Relation::Longer) => known.map_or(0, |known| known.charter.events().len()),
+        Some(Relation::Shorter) => return Ok(Vec::new()),
+        Some(Relation::Fork { .. }) if rcp == model.me => {
+            return Ok(stop_signing(model, CHARTER_FORKED));
+        }
+        Some(Relation::Fork { .. } | Relation::OtherRcp) => {
+            return Err(Refusal::new("charter", Reason::BrokenChain));
+        }
+    };
+    for event in found.charter.events().iter().skip(held) {
+        facts.push(Fact::KeyEvent {
+            rcp,
+            event: event.clone(),
+        });
+    }
+    let newer = known
+        .and_then(|known| known.card.as_ref())
+        .is_none_or(|card| !facts.is_empty() || found.card.is_newer_than(card));
+    if newer && rcp != model.me {
+        facts.push(Fact::Card {
+            rcp,
+            card: found.card.signed().clone(),
+        });
+    }
+    Ok(facts)
+}

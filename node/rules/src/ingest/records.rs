@@ -1,0 +1,119 @@
+//! Records behind publish lines.
+
+use corridor_proto::charter::Charter;
+use corridor_proto::record::{SignedRecord, VerifiedRecord};
+use corridor_proto::{LogId, RcpId, Reason, Refusal};
+
+use super::Arrival;
+use crate::fact::{Fact, blob};
+use crate::model::{Model, Rows};
+use crate::peer::{Call, may_call};
+use crate::row::{Named, RecordKey};
+
+/// Records that came, each behind its line.
+#[derive(Clone, Debug)]
+pub struct Unverified {
+    /// From whom.
+    pub peer: RcpId,
+    /// Of which log.
+    pub log: LogId,
+    /// Index, what its line says, and the record.
+    pub records: Vec<(u64, Named, Result<SignedRecord, Refusal>)>,
+}
+
+/// What is to become of records that came.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// To be taken in: the good ones together, each that is kept out by itself.
+    pub arrivals: Vec<Arrival>,
+    /// Not to be taken in; asked for again another time.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Judges records by the charter of their RCP; the costly part, done before the one writer.
+///
+/// The version hash covers header and signature: what is wrong with these is so for ever, and keeps
+/// the version out. A record that is not the one its line names, or whose body is not the one its
+/// header names, may have been damaged on its way: it is refused.
+pub fn judge(charter: &Charter, unverified: Unverified) -> Judged {
+    let (peer, log) = (unverified.peer, unverified.log);
+    let mut judged = Judged::default();
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for (index, named, record) in unverified.records {
+        let came = record.and_then(|record| {
+            if record.header.version_hash() == named.version_hash {
+                Ok(record)
+            } else {
+                Err(Refusal::new("record", Reason::WrongHash))
+            }
+        });
+        let verdict = match came {
+            Err(refusal) => Err((refusal, false)),
+            Ok(record) => record.verify(charter).map_err(|refusal| {
+                let is_authors = refusal != Refusal::new("record body", Reason::WrongHash);
+                (refusal, is_authors)
+            }),
+        };
+        match verdict {
+            Ok(record) => good.push((index, record)),
+            Err((refusal, false)) => judged.refusals.push(refusal),
+            Err((refusal, true)) => bad.push(Arrival::Bad {
+                rcp: peer,
+                record: named.record,
+                version_hash: named.version_hash,
+                reason: refusal.reason,
+            }),
+        }
+    }
+    if !good.is_empty() {
+        let records = good;
+        judged
+            .arrivals
+            .push(Arrival::Records { peer, log, records });
+    }
+    judged.arrivals.extend(bad);
+    judged
+}
+
+/// Of verified records those that are still wanted behind their lines.
+pub(super) fn records(
+    model: &Model,
+    rows: &dyn Rows,
+    peer: &RcpId,
+    id: &LogId,
+    records: &[(u64, VerifiedRecord)],
+) -> Result<Vec<Fact>, Refusal> {
+    let refuse = |reason| Refusal::new("record", reason);
+    if !may_call(model.peer_state(peer), Call::Send) {
+        return Err(refuse(Reason::NotEntitled));
+    }
+    let log = model.logs.get(id).filter(|log| log.owner == *peer);
+    let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
+    let mut facts: Vec<Fact> = Vec::with_capacity(records.len());
+    for (index, record) in records {
+        let header = record.header();
+        if header.rcp != log.owner {
+            return Err(refuse(Reason::WrongRcp));
+        }
+        let row = rows.row(&RecordKey {
+            rcp: header.rcp,
+            record: header.record,
+        });
+        let wanted = row.as_ref().and_then(|row| {
+            let stand = row.stand(id).filter(|stand| stand.index == *index)?;
+            (stand.version == header.version
+                && stand.version_hash == record.version_hash()
+                && row.wants(stand))
+            .then_some(())
+        });
+        if wanted.is_some() {
+            let signed = record.signed();
+            facts.push(Fact::Record {
+                header: signed.header.clone(),
+                blob: blob(&signed.salt, &signed.body),
+            });
+        }
+    }
+    Ok(facts)
+}
