@@ -34,6 +34,8 @@ domains! {
     KeyEvent = "key-event";
     /// Signature over a card.
     Card = "card";
+    /// Signature over a start number.
+    Start = "start";
     /// Hash of header and signature: the version.
     Version = "version";
     /// Hash of salt and body.

@@ -23,6 +23,7 @@ pub mod package;
 pub mod record;
 pub mod refusal;
 pub mod safety;
+pub mod start;
 pub mod tree;
 pub mod wire;
 

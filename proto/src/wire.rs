@@ -169,7 +169,16 @@ pub fn salted(message: &v1::SaltedBody) -> Result<(Salt, &[u8]), Refusal> {
     if message.body.len() > BODY_BYTES_MAX {
         return Err(Refusal::new("salted body", Reason::TooLong));
     }
-    Ok((Salt::from_slice(&message.salt)?, &message.body))
+    Ok((salt(&message.salt)?, &message.body))
+}
+
+/// A salt; zeros stand for what is erased, so nothing may be salted with them.
+fn salt(bytes: &[u8]) -> Result<Salt, Refusal> {
+    let salt = Salt::from_slice(bytes)?;
+    if salt.is_zero() {
+        return Err(Refusal::new("salt", Reason::Malformed));
+    }
+    Ok(salt)
 }
 
 /// A record version as it came, not yet judged.
@@ -186,7 +195,7 @@ pub fn record(item: v1::RecordItem) -> Result<SignedRecord, Refusal> {
             bytes: item.header,
             signature,
         },
-        salt: Salt::from_slice(&item.salt)?,
+        salt: salt(&item.salt)?,
         body: item.body,
     })
 }
@@ -293,6 +302,17 @@ mod tests {
             );
             assert!(padded.padding.iter().all(|byte| *byte == 0));
         }
+    }
+
+    #[test]
+    fn nothing_is_salted_with_zeros() {
+        let body = |salt: u8| v1::SaltedBody {
+            salt: vec![salt; 32],
+            body: vec![1],
+        };
+        let refused = Refusal::new("salt", Reason::Malformed);
+        assert_eq!(salted(&body(0)).map(|_| ()), Err(refused));
+        assert!(salted(&body(1)).is_ok());
     }
 
     proptest! {

@@ -32,6 +32,8 @@ mod readers;
 mod records;
 #[path = "vectors/seeds.rs"]
 mod seeds;
+#[path = "vectors/starts.rs"]
+mod starts;
 #[path = "vectors/trees.rs"]
 mod trees;
 
@@ -70,6 +72,7 @@ fn all() -> Vec<(&'static str, Json)> {
         ("readers", readers::readers()),
         ("record", records::record()),
         ("safety", identifiers::safety()),
+        ("start", starts::start()),
         ("tree", trees::tree()),
     ]
 }

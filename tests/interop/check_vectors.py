@@ -87,6 +87,10 @@ def signed_things(files: dict[str, Json]) -> Iterator[Signed]:
         charter = charters_of(files["card"])[case["charter"]]
         parts = [unhex(case["card"]), unhex(case["signature"])]
         yield f"card: {case['name']}", parts, bind(corridor.verify_card, charter)
+    for case in files["start"]["good"]:
+        charter = charters_of(files["start"])[case["charter"]]
+        parts = [unhex(case["number"]), unhex(case["signature"])]
+        yield f"start: {case['name']}", parts, bind(corridor.verify_start, charter)
     for case in files["record"]["good"]:
         charter = charters_of(files["record"])[case["charter"]]
         keys = ("header", "signature", "salt", "body")

@@ -182,6 +182,19 @@ def card_order(card: Card, data: bytes) -> tuple[int, int, bytes]:
     return (card.key_seq, card.serial, domain_hash("card-hash", data))
 
 
+def verify_start(number: bytes, signature: bytes, charter: Charter) -> None:
+    """Verifies a start number by any key of its RCP that is not declared compromised."""
+    layout = bytes([1]) + charter.rcp + number
+    for seq, key in enumerate(charter.keys):
+        if seq in charter.compromised:
+            continue
+        try:
+            return verify_signature(key, "start", layout, signature)
+        except Refused:
+            continue
+    raise Refused("BAD_SIGNATURE")
+
+
 # Records.
 
 

@@ -194,6 +194,24 @@ def card(tally: Tally, vectors: Json) -> None:
         )
 
 
+def start(tally: Tally, vectors: Json) -> None:
+    """start.json"""
+    charters = charters_of(vectors)
+    for case in vectors["good"]:
+        name, number = case["name"], unhex(case["number"])
+        of = charters[case["charter"]]
+        layout = unhex(case["layout"])
+        tally.equal(f"{name}, layout", bytes([1]) + of.rcp + number, layout)
+        check_signature(tally, name, case, "start", layout)
+        corridor.verify_start(number, unhex(case["signature"]), of)
+    for case in vectors["refused"]:
+        number, signature = unhex(case["number"]), unhex(case["signature"])
+        of = charters[case["charter"]]
+        tally.refused(
+            case["name"], case["refused"], lambda: corridor.verify_start(number, signature, of)
+        )
+
+
 def card_content(found: corridor.Card) -> Json:
     """A card as the file writes it."""
     return {
@@ -551,5 +569,6 @@ CHECKS: dict[str, Callable[[Tally, Json], None]] = {
     "readers": readers,
     "record": record,
     "safety": safety,
+    "start": start,
     "tree": tree,
 }

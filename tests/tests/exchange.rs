@@ -288,6 +288,10 @@ async fn a_kind_from_the_future_is_carried_byte_for_byte() -> Result<()> {
         _ => None,
     });
     let record = record.expect("a draft");
+    let draft = sender
+        .desk()
+        .store()
+        .read(|view| view.drafts.get(&record).map(|draft| draft.place));
     let circles = Some(vec![sender.circle("public")?]);
     let wish = Wish::Publish {
         record,
@@ -295,6 +299,7 @@ async fn a_kind_from_the_future_is_carried_byte_for_byte() -> Result<()> {
         body: body.clone(),
         links: Vec::new(),
         circles,
+        draft,
     };
     sender.desk().wish(wish).await?;
     until("it arrives", || reader.holds(&sender, record)).await?;

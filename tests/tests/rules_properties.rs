@@ -166,7 +166,11 @@ fn of_two_equal_withdrawals_the_one_with_a_replacement_is_shown() {
         for one in order {
             row.withdraw(one.log, one.index, one.withdrawal, one.time);
         }
-        let shown = row.withdrawn.expect("withdrawn").withdrawal.replacement;
+        let shown = row
+            .withdrawal(|_| true)
+            .expect("withdrawn")
+            .withdrawal
+            .replacement;
         assert_eq!(shown, RecordId::new([7; 16]));
     }
 }

@@ -1,5 +1,6 @@
 //! Many simulated nodes under seeded faults: nothing leaks or is lost, and all come to rest equal.
 
+use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::HEAD_LACKING;
@@ -84,23 +85,10 @@ fn a_node_set_back_to_an_older_state_stops_signing_before_a_head_leaves() {
             let log = world.nodes[at].model.logs.get(&log);
             log.map_or(0, |log| log.size())
         };
-        let publish = |world: &mut World| {
-            let wish = Wish::Publish {
-                record: RecordId::new([9; 16]),
-                kind: 1,
-                body: vec![1],
-                links: Vec::new(),
-                circles: Some(vec![log]),
-            };
-            let node = &mut world.nodes[0];
-            let facts = node.decide(wish, world.now, &mut world.rng);
-            node.append(facts.expect("published"));
-            world.touch(0);
-        };
         world.connect((0, 1));
         let older = world.nodes[0].journal.clone();
         for _ in 0..seed {
-            publish(&mut world);
+            carry_out(&mut world, publish(RecordId::new([9; 16]), log));
             world.rest();
         }
         let held = size(&world, 1);
@@ -108,7 +96,7 @@ fn a_node_set_back_to_an_older_state_stops_signing_before_a_head_leaves() {
         world.restored = true;
         world.crash(0);
         while size(&world, 0) < held {
-            publish(&mut world);
+            carry_out(&mut world, publish(RecordId::new([9; 16]), log));
         }
         world.connect((0, 1));
         world.rest();
@@ -124,4 +112,80 @@ fn a_node_set_back_to_an_older_state_stops_signing_before_a_head_leaves() {
             "{held} lines were held"
         );
     }
+}
+
+fn carry_out(world: &mut World, wish: Wish) {
+    let node = &mut world.nodes[0];
+    let facts = node.decide(wish, world.now, &mut world.rng);
+    node.append(facts.expect("decided"));
+    world.touch(0);
+}
+
+fn publish(record: RecordId, log: LogId) -> Wish {
+    Wish::Publish {
+        record,
+        kind: 1,
+        body: vec![1],
+        links: Vec::new(),
+        circles: Some(vec![log]),
+        draft: None,
+    }
+}
+
+const fn withdraw(record: RecordId) -> Wish {
+    Wish::Withdraw {
+        record,
+        up_to: None,
+        reason: WithdrawalReason::Error,
+        note: None,
+        replacement: None,
+    }
+}
+
+/// More withdrawals at once than anybody makes on purpose: hidden at once, erased a day later, and
+/// no receipt before.
+#[test]
+fn a_flood_of_withdrawals_is_hidden_at_once_and_erased_after_a_day() {
+    let mut world = two_partners(0);
+    let public = LogId::public(&world.nodes[0].rcp);
+    let records: Vec<RecordId> = (0..60).map(|n| RecordId::new([n; 16])).collect();
+    let texts = |world: &World| {
+        let rows: Vec<_> = world.nodes[1].store.rows.values().collect();
+        let shown = rows.iter().filter(|row| row.current(|_| true).is_some());
+        let kept = rows
+            .iter()
+            .filter(|row| row.versions.iter().any(|v| !v.erased));
+        (shown.count(), kept.count())
+    };
+    let receipt = |world: &World| {
+        let held = world.nodes[0].model.held.get(&(public, world.nodes[1].rcp));
+        held.map_or(0, |held| held.checkpoint.size)
+    };
+    for record in &records {
+        carry_out(&mut world, publish(*record, public));
+    }
+    world.connect((0, 1));
+    world.rest();
+    assert_eq!(texts(&world), (60, 60));
+    world.connections.clear();
+    for record in &records {
+        carry_out(&mut world, withdraw(*record));
+    }
+    world.connect((0, 1));
+    world.rest();
+    assert_eq!(texts(&world), (0, 60), "hidden, and not yet erased");
+    world.crash(1);
+    world.connect((0, 1));
+    world.rest();
+    world.pass(23 * 3_600_000);
+    world.rest();
+    assert_eq!(texts(&world), (0, 60), "a restart forgets neither");
+    assert_eq!(receipt(&world), 60, "no receipt over a withdrawal");
+    let delayed = world.connections[&(0, 1)].ends[0].link.delays_ours();
+    assert!(delayed.is_some(), "the owner is told");
+    world.pass(3_600_000);
+    world.rest();
+    assert_eq!(texts(&world), (0, 0));
+    assert_eq!(receipt(&world), 120);
+    world.check_rebuilt(1);
 }

@@ -5,6 +5,7 @@
 
 use corridor_proto::card::SignedCard;
 use corridor_proto::charter::SignedKeyEvent;
+use corridor_proto::key::{NO_SIGNATURE, Signature};
 use corridor_proto::record::SignedHeader;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
 
@@ -22,6 +23,23 @@ pub struct Place {
     pub offset: u64,
 }
 
+/// A start number with its node's signature, to be given back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedStart {
+    /// The number.
+    pub number: StartNumber,
+    /// By its RCP's signing key.
+    pub signature: Signature,
+}
+
+impl SignedStart {
+    /// None was seen.
+    pub const NONE: Self = Self {
+        number: StartNumber::ZERO,
+        signature: NO_SIGNATURE,
+    };
+}
+
 /// Erasable bytes that belong to a fact: salt and content. Empty when a fold needs no content.
 pub type Blob = Vec<u8>;
 
@@ -35,12 +53,19 @@ pub enum Fact {
         /// The event.
         event: SignedKeyEvent,
     },
-    /// An RCP's newest card.
+    /// An RCP's newest card; it goes when a newer one comes.
     Card {
         /// Whose.
         rcp: RcpId,
         /// The card.
         card: SignedCard,
+    },
+    /// A person here confirmed an RCP, under this name.
+    Named {
+        /// Which.
+        rcp: RcpId,
+        /// The name.
+        name: String,
     },
     /// A peer changed its state here.
     Peer {
@@ -167,8 +192,8 @@ pub enum Fact {
     PeerStart {
         /// Of whom.
         rcp: RcpId,
-        /// The number.
-        number: StartNumber,
+        /// The number, as the peer signed it.
+        start: SignedStart,
     },
     /// An invitation was made.
     Invitation {
@@ -188,6 +213,20 @@ pub enum Fact {
         rcp: RcpId,
         /// The token.
         token: Token,
+    },
+    /// So many withdrawals of an RCP hid something held here.
+    Withdrawals {
+        /// Whose.
+        rcp: RcpId,
+        /// When they came.
+        at: UnixMillis,
+        /// How many records.
+        count: u32,
+    },
+    /// What an RCP withdrew while there was too much of it is erased now.
+    EraseNow {
+        /// Whose.
+        rcp: RcpId,
     },
     /// This node signs nothing more until a person has acted.
     SigningStopped {

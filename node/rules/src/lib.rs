@@ -9,6 +9,7 @@
 //! It imports only `corridor-proto`. **Invariant:** no clock, socket, disk or source of randomness;
 //! time, random bytes, keys and stored bytes come in as parameters.
 
+pub mod brake;
 pub mod desk;
 pub mod fact;
 pub mod ingest;

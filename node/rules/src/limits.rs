@@ -13,11 +13,24 @@ pub const WANTS_IN_FLIGHT: usize = 2_048;
 pub const WANTED_RANGES_MAX: usize = 65_536;
 /// A receipt that follows no withdrawal is sent at most so often for a log.
 pub const HELD_INTERVAL_MS: u64 = 60_000;
+/// The same in the seconds of a receipt: two within it say the same of one size.
+pub const HELD_INTERVAL_S: u64 = HELD_INTERVAL_MS / 1_000;
+/// How far the clock of a reader may be ahead of ours: what a day of drift and a zone add up to.
+pub const HELD_AHEAD_S_MAX: u64 = 2 * 24 * 3_600;
+/// Charters and cards that a peer shows on one connection: it renews them once in a while.
+pub const IDENTITIES_PER_LINK_MAX: u32 = 16;
+/// A side that has not said hello by then is none of ours.
+pub const HELLO_MS_MAX: u64 = 10_000;
 /// Logs that one RCP may open at another: every circle it could have.
 pub const LOGS_PER_RCP_MAX: usize = 4_096;
 /// Frames refused on one connection before it is closed: a broken peer is not worth more.
 pub const REFUSALS_PER_LINK_MAX: u32 = 64;
-/// Versions of one record that are told apart and whose texts are kept: a revision a day for ten
+/// Withdrawals of one RCP in an hour that are carried out at once: more than a secretariat makes on
+/// purpose in a day.
+pub const WITHDRAWALS_PER_HOUR_MAX: u64 = 50;
+/// What is more is erased so much later: time to ask by telephone whether it was meant.
+pub const ERASE_DELAY_MS: u64 = 24 * 3_600 * 1_000;
+/// Versions of one record that are told apart, and whose texts are kept: a revision a day for ten
 /// years. Of another RCP's record the oldest go, of our own no more are published.
 pub const VERSIONS_PER_RECORD_MAX: usize = 4_096;
 /// An invitation is good for seven days.

@@ -165,10 +165,13 @@ impl Log {
         }
     }
 
-    /// A head counts as held once our own root at its size is its root.
+    /// A head counts as held once our own root at its size is its root, in the incarnation that the
+    /// lines give.
     pub(crate) fn settle_head(&mut self) {
         let Some(head) = &self.head else { return };
-        if self.tree.root_at(head.checkpoint.size) == Some(head.checkpoint.root) {
+        if head.checkpoint.incarnation == self.incarnation
+            && self.tree.root_at(head.checkpoint.size) == Some(head.checkpoint.root)
+        {
             self.held_head = Some(head.clone());
         }
     }

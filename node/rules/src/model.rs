@@ -15,7 +15,8 @@ use corridor_proto::record::Header;
 use corridor_proto::tree::leaf_hash;
 use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 
-use crate::fact::{Fact, Place, unblob};
+use crate::brake::Brake;
+use crate::fact::{Fact, Place, SignedStart, unblob};
 use crate::log::{Head, Log, Readers, Sort};
 use crate::peer::{Peer, PeerState};
 use crate::row::{HeldVersion, Named, RecordKey, RecordRow};
@@ -30,8 +31,12 @@ pub trait Rows {
 pub trait RowsMut: Rows {
     /// Keeps the row of a record.
     fn put(&mut self, key: &RecordKey, row: RecordRow);
-    /// Drops all rows of an RCP and gives the places of its bodies.
-    fn forget(&mut self, rcp: &RcpId) -> Vec<Place>;
+    /// The records of an RCP that have a row, each once.
+    fn keys(&self, rcp: &RcpId) -> Vec<RecordKey>;
+    /// Drops the row of a record.
+    fn remove(&mut self, key: &RecordKey);
+    /// Drops all that is kept of where a log's lines lie.
+    fn forget_lines(&mut self, log: &LogId);
 }
 
 /// Something that must happen outside the model because of a fact.
@@ -48,6 +53,8 @@ pub struct Known {
     pub charter: Charter,
     /// Its newest card under the current key; a rotation voids it.
     pub card: Option<VerifiedCard>,
+    /// Where the last card lies, void or not.
+    pub card_place: Option<Place>,
 }
 
 /// A draft, which lies in no log.
@@ -72,8 +79,8 @@ pub struct Model {
     pub peers: BTreeMap<RcpId, Peer>,
     /// Logs, ours and followed.
     pub logs: BTreeMap<LogId, Log>,
-    /// Notes of withdrawals that are still kept, each with whose it is.
-    pub notes: BTreeMap<Hash, (RcpId, Place)>,
+    /// Notes of withdrawals that are still kept, by whose they are and their hash.
+    pub notes: BTreeMap<(RcpId, Hash), Place>,
     /// Drafts.
     pub drafts: BTreeMap<RecordId, Draft>,
     /// The newest receipt of each reader for each log.
@@ -86,6 +93,8 @@ pub struct Model {
     pub starts: BTreeSet<StartNumber>,
     /// The present start number.
     pub start: StartNumber,
+    /// Of which RCPs many withdrawals came lately.
+    pub brakes: BTreeMap<RcpId, Brake>,
     /// Why nothing is signed any more, if so.
     pub signing_stopped: Option<String>,
     /// Groups of facts so far.
@@ -107,6 +116,7 @@ impl Model {
             accepted: BTreeMap::new(),
             starts: BTreeSet::new(),
             start: StartNumber::ZERO,
+            brakes: BTreeMap::new(),
             signing_stopped: None,
             revision: 0,
         }
@@ -115,6 +125,19 @@ impl Model {
     /// The state of a peer; `None` for a stranger.
     pub fn peer_state(&self, rcp: &RcpId) -> Option<PeerState> {
         self.peers.get(rcp).map(|peer| peer.state)
+    }
+
+    /// Whether a person here confirmed that an RCP is who it says.
+    pub fn is_confirmed(&self, rcp: &RcpId) -> bool {
+        matches!(
+            self.peer_state(rcp),
+            Some(PeerState::Active | PeerState::Paused | PeerState::Left)
+        )
+    }
+
+    /// Until when the erasure of what an RCP withdrew waits, if it does.
+    pub fn delayed_until(&self, rcp: &RcpId) -> Option<UnixMillis> {
+        self.brakes.get(rcp).and_then(Brake::until)
     }
 
     /// The charter of an RCP, if it is known.
@@ -156,30 +179,31 @@ impl Model {
     ) -> Vec<Effect> {
         match fact {
             Fact::KeyEvent { rcp, event } => self.key_event(rcp, event),
-            Fact::Card { rcp, card } => self.card(rcp, card),
-            Fact::Peer { rcp, state, at } => self.peer(rcp, *state, *at),
-            Fact::PeerStart { rcp, number } => {
+            Fact::Card { rcp, card } => return self.card(rcp, card, place),
+            Fact::Named { rcp, name } => {
                 if let Some(peer) = self.peers.get_mut(rcp) {
-                    peer.start = *number;
+                    peer.name.clone_from(name);
                 }
             }
-            Fact::Forget { rcp } => {
-                self.peers.remove(rcp);
-                self.known.remove(rcp);
-                self.accepted.remove(rcp);
-                let theirs = self.logs.values().filter(|log| log.owner == *rcp);
-                let lists = theirs.filter_map(|log| Some(log.readers.as_ref()?.place));
-                let mut places: Vec<Place> = lists.collect();
-                self.logs.retain(|_, log| log.owner != *rcp);
-                let notes = self.notes.values().filter(|(of, _)| of == rcp);
-                places.extend(notes.map(|(_, place)| *place));
-                self.notes.retain(|_, (of, _)| of != rcp);
-                places.extend(
-                    rows.as_mut()
-                        .map(|rows| rows.forget(rcp))
-                        .unwrap_or_default(),
-                );
-                return places.into_iter().map(Effect::Erase).collect();
+            Fact::Peer { rcp, state, at } => self.peer(rcp, *state, *at),
+            Fact::PeerStart { rcp, start } => {
+                if let Some(peer) = self.peers.get_mut(rcp) {
+                    peer.start = *start;
+                }
+            }
+            Fact::Forget { rcp } => return self.forget(rows, rcp),
+            Fact::Withdrawals { rcp, at, count } => {
+                self.brakes.entry(*rcp).or_default().note(*at, *count);
+            }
+            Fact::EraseNow { rcp } => {
+                self.brakes.remove(rcp);
+                let Some(rows) = rows else {
+                    return Vec::new();
+                };
+                let keys = rows.keys(rcp).into_iter();
+                return keys
+                    .flat_map(|key| self.change(rows, &key, |_| ()))
+                    .collect();
             }
             Fact::Circle {
                 owner,
@@ -195,8 +219,8 @@ impl Model {
             Fact::List { log, hash, blob } => return self.list(log, hash, blob, place),
             Fact::Note { rcp, hash, .. } => {
                 // The same note comes with each log that carries the withdrawal: one is kept.
-                let old = self.notes.insert(*hash, (*rcp, place));
-                return old.map(|(_, old)| Effect::Erase(old)).into_iter().collect();
+                let old = self.notes.insert((*rcp, *hash), place);
+                return old.map(Effect::Erase).into_iter().collect();
             }
             Fact::Former { log, rcp, size } => {
                 if let Some(log) = self.logs.get_mut(log) {
@@ -271,6 +295,39 @@ impl Model {
         Vec::new()
     }
 
+    /// Whatever came from an RCP goes.
+    fn forget(&mut self, rows: Option<&mut dyn RowsMut>, rcp: &RcpId) -> Vec<Effect> {
+        self.peers.remove(rcp);
+        self.accepted.remove(rcp);
+        self.brakes.remove(rcp);
+        self.held.retain(|(_, holder), _| holder != rcp);
+        let known = self.known.remove(rcp);
+        let mut places: Vec<Place> = known
+            .and_then(|known| known.card_place)
+            .into_iter()
+            .collect();
+        let notes = self.notes.extract_if(.., |(of, _), _| of == rcp);
+        places.extend(notes.map(|(_, place)| place));
+        let logs: Vec<Log> = self
+            .logs
+            .extract_if(.., |_, log| log.owner == *rcp)
+            .map(|(_, log)| log)
+            .collect();
+        places.extend(
+            logs.iter()
+                .filter_map(|log| Some(log.readers.as_ref()?.place)),
+        );
+        if let Some(rows) = rows {
+            for key in rows.keys(rcp) {
+                let versions = rows.row(&key).unwrap_or_default().versions.into_iter();
+                places.extend(versions.filter(|held| !held.erased).map(|held| held.place));
+                rows.remove(&key);
+            }
+            logs.iter().for_each(|log| rows.forget_lines(&log.id));
+        }
+        places.into_iter().map(Effect::Erase).collect()
+    }
+
     fn key_event(&mut self, rcp: &RcpId, event: &SignedKeyEvent) {
         match self.known.get_mut(rcp) {
             None => {
@@ -280,6 +337,7 @@ impl Model {
                         Known {
                             charter,
                             card: None,
+                            card_place: None,
                         },
                     );
                 }
@@ -292,9 +350,9 @@ impl Model {
         }
     }
 
-    fn card(&mut self, rcp: &RcpId, card: &SignedCard) {
+    fn card(&mut self, rcp: &RcpId, card: &SignedCard, place: Place) -> Vec<Effect> {
         let Some(known) = self.known.get_mut(rcp) else {
-            return;
+            return vec![Effect::Erase(place)];
         };
         if let Ok(card) = card.clone().verify(&known.charter)
             && known
@@ -304,21 +362,20 @@ impl Model {
         {
             known.card = Some(card);
         }
+        let old = known.card_place.replace(place);
+        old.map(Effect::Erase).into_iter().collect()
     }
 
     fn peer(&mut self, rcp: &RcpId, state: PeerState, at: UnixMillis) {
-        let start = self
-            .peers
-            .get(rcp)
-            .map_or(StartNumber::ZERO, |peer| peer.start);
-        self.peers.insert(
-            *rcp,
-            Peer {
-                state,
-                since: at,
-                start,
-            },
-        );
+        let old = self.peers.get(rcp);
+        let peer = Peer {
+            state,
+            since: at,
+            start: old.map_or(SignedStart::NONE, |peer| peer.start),
+            name: old.map(|peer| peer.name.clone()).unwrap_or_default(),
+            revision: self.revision,
+        };
+        self.peers.insert(*rcp, peer);
     }
 
     fn head(&mut self, log: &LogId, note: &str) {
@@ -469,7 +526,7 @@ impl Model {
         }
         change(&mut row);
         row.revision = self.revision;
-        let places = row.erase(key.rcp == self.me);
+        let places = row.erase(key.rcp == self.me, self.delayed_until(&key.rcp).is_some());
         self.note_missing(key.record, &row);
         rows.put(key, row);
         places.into_iter().map(Effect::Erase).collect()

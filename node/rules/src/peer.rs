@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** a call that the table does not allow is refused before anything is looked up.
 
-use corridor_proto::{StartNumber, UnixMillis};
+use corridor_proto::UnixMillis;
+
+use crate::fact::SignedStart;
 
 /// How far we have got with another RCP. A stranger has no state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,7 +105,11 @@ pub struct Peer {
     /// Since when.
     pub since: UnixMillis,
     /// The last start number seen of it.
-    pub start: StartNumber,
+    pub start: SignedStart,
+    /// The name under which a person confirmed it here; empty before.
+    pub name: String,
+    /// The last group of facts that changed its state: what is seen of it may have changed with it.
+    pub revision: u64,
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ pub struct HeldVersion {
     pub erased: bool,
 }
 
-/// A withdrawal as it was first seen, or the one that reaches furthest.
+/// A withdrawal in one log: the one that reaches furthest there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawn {
     /// What it says.
@@ -80,8 +80,8 @@ pub struct Withdrawn {
 /// What is known of one record.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RecordRow {
-    /// The withdrawal that reaches furthest.
-    pub withdrawn: Option<Withdrawn>,
+    /// The withdrawals, one for each log that has any, ascending by log.
+    pub withdrawn: Vec<Withdrawn>,
     /// The logs in which it ever stood, ascending.
     pub stands: Vec<Stand>,
     /// The versions whose bodies came, ascending.
@@ -99,9 +99,8 @@ pub struct RecordRow {
 impl RecordRow {
     /// Bodies up to this version are burnt.
     pub fn burnt(&self) -> u64 {
-        self.withdrawn
-            .as_ref()
-            .map_or(0, |withdrawn| withdrawn.withdrawal.up_to)
+        let reaches = self.withdrawn.iter().map(|w| w.withdrawal.up_to);
+        reaches.max().unwrap_or(0)
     }
 
     /// The stand in a log, if it ever stood there.
@@ -124,6 +123,14 @@ impl RecordRow {
         self.versions
             .iter()
             .find(|held| held.version_hash == *version_hash && !held.erased)
+    }
+
+    /// The newest version whose body is here and not to be erased.
+    pub fn newest(&self) -> Option<&HeldVersion> {
+        let burnt = self.burnt();
+        let kept = self.versions.iter().rev();
+        kept.into_iter()
+            .find(|held| !held.erased && held.version > burnt)
     }
 
     /// Whether the body of a stand is still to be fetched.
@@ -198,31 +205,31 @@ impl RecordRow {
         self.conflicts = self.conflicts.split_off(&oldest);
     }
 
+    /// The withdrawal that reaches furthest in the logs that `sees` lets through; of equal ones the
+    /// one that names a replacement.
+    pub fn withdrawal(&self, sees: impl Fn(&LogId) -> bool) -> Option<&Withdrawn> {
+        let seen = self.withdrawn.iter().filter(|w| sees(&w.log));
+        seen.max_by_key(|w| (w.withdrawal.up_to, !w.withdrawal.replacement.is_zero()))
+    }
+
     /// A withdraw line, from whichever log.
     pub fn withdraw(&mut self, log: LogId, index: u64, withdrawal: Withdrawal, time: UnixMillis) {
-        // The same for any order of reading: furthest first, then one that names a replacement,
-        // then the lowest log and index.
-        let rank = |w: &Withdrawn| {
-            let withdrawal = &w.withdrawal;
-            let further = std::cmp::Reverse(withdrawal.up_to);
-            (further, withdrawal.replacement.is_zero(), w.log, w.index)
-        };
         let new = Withdrawn {
             withdrawal,
             time,
             log,
             index,
         };
-        if self
-            .withdrawn
-            .as_ref()
-            .is_none_or(|old| rank(&new) < rank(old))
-        {
-            self.withdrawn = Some(new);
-            let alive = self.burnt().saturating_add(1);
-            self.named = self.named.split_off(&alive);
-            self.conflicts = self.conflicts.split_off(&alive);
+        match self.withdrawn.binary_search_by(|w| w.log.cmp(&log)) {
+            Err(at) => self.withdrawn.insert(at, new),
+            Ok(at) if self.withdrawn[at].withdrawal.up_to < withdrawal.up_to => {
+                self.withdrawn[at] = new;
+            }
+            Ok(_) => {}
         }
+        let alive = self.burnt().saturating_add(1);
+        self.named = self.named.split_off(&alive);
+        self.conflicts = self.conflicts.split_off(&alive);
     }
 
     /// A leave line.
@@ -263,8 +270,8 @@ impl RecordRow {
 
     /// Marks the bodies that must go and gives their places: the burnt ones, and of another RCP's
     /// record whatever no stand in force gives any longer once it left a circle, and the oldest
-    /// beyond [`VERSIONS_PER_RECORD_MAX`].
-    pub fn erase(&mut self, ours: bool) -> Vec<Place> {
+    /// beyond [`VERSIONS_PER_RECORD_MAX`]. While withdrawals are `delayed`, the burnt ones wait.
+    pub fn erase(&mut self, ours: bool, delayed: bool) -> Vec<Place> {
         let burnt = self.burnt();
         let left = !ours && self.stands.iter().any(|stand| stand.left);
         let living: BTreeSet<Hash> = self
@@ -275,15 +282,26 @@ impl RecordRow {
             .collect();
         let mut places = Vec::new();
         for held in self.versions.iter_mut().filter(|held| !held.erased) {
-            if held.version <= burnt || (left && !living.contains(&held.version_hash)) {
+            let goes = if held.version <= burnt {
+                !delayed
+            } else {
+                left && !living.contains(&held.version_hash)
+            };
+            if goes {
                 held.erased = true;
                 places.push(held.place);
             }
         }
         if !ours {
-            let surplus = self.versions.len().saturating_sub(VERSIONS_PER_RECORD_MAX);
-            let oldest = self.versions.drain(..surplus);
-            places.extend(oldest.filter(|held| !held.erased).map(|held| held.place));
+            let mut surplus = self.versions.len().saturating_sub(VERSIONS_PER_RECORD_MAX);
+            self.versions.retain(|held| {
+                let goes = surplus > 0 && !living.contains(&held.version_hash);
+                if goes {
+                    surplus -= 1;
+                    places.extend((!held.erased).then_some(held.place));
+                }
+                !goes
+            });
         }
         places
     }
@@ -369,6 +387,23 @@ mod tests {
     }
 
     #[test]
+    fn a_withdrawal_is_told_from_the_logs_that_may_be_read() {
+        let mut row = RecordRow::default();
+        let with = |replacement| Withdrawal {
+            replacement: RecordId::new([replacement; 16]),
+            ..withdrawal(5)
+        };
+        row.withdraw(A, 3, with(0), UnixMillis(9));
+        row.withdraw(B, 4, with(7), UnixMillis(9));
+        row.withdraw(B, 5, withdrawal(4), UnixMillis(9));
+        let told = |sees: &dyn Fn(&LogId) -> bool| row.withdrawal(sees).map(|w| (w.log, w.index));
+        assert_eq!(told(&|_| true), Some((B, 4)), "the one with a replacement");
+        assert_eq!(told(&|log| *log == A), Some((A, 3)));
+        assert_eq!(told(&|_| false), None);
+        assert_eq!(row.burnt(), 5, "and counts for everybody");
+    }
+
+    #[test]
     fn withdrawing_older_versions_leaves_the_newer_one() {
         let mut row = RecordRow::default();
         row.publish(A, 0, 5, hash(5));
@@ -377,7 +412,7 @@ mod tests {
         row.held(body(6, 6));
         row.withdraw(A, 2, withdrawal(5), UnixMillis(9));
         assert_eq!(
-            row.erase(false),
+            row.erase(false, false),
             vec![Place {
                 segment: 0,
                 generation: 0,
@@ -385,7 +420,14 @@ mod tests {
             }]
         );
         assert_eq!(row.living(&A).map(|s| s.version), Some(6));
-        assert!(row.erase(false).is_empty(), "once");
+        assert!(row.erase(false, false).is_empty(), "once");
+        row.withdraw(A, 3, withdrawal(6), UnixMillis(9));
+        assert!(row.living(&A).is_none(), "hidden at once");
+        assert!(
+            row.erase(false, true).is_empty(),
+            "and erased after the delay"
+        );
+        assert_eq!(row.erase(false, false).len(), 1);
     }
 
     #[test]
@@ -395,10 +437,13 @@ mod tests {
         row.publish(B, 0, 5, hash(5));
         row.held(body(5, 5));
         row.leave(&A);
-        assert!(row.erase(false).is_empty());
+        assert!(row.erase(false, false).is_empty());
         row.leave(&B);
-        assert!(row.erase(true).is_empty(), "the owner keeps its own record");
-        assert_eq!(row.erase(false).len(), 1);
+        assert!(
+            row.erase(true, false).is_empty(),
+            "the owner keeps its own record"
+        );
+        assert_eq!(row.erase(false, false).len(), 1);
         row.publish(B, 2, 5, hash(5));
         let stand = row.living(&B).cloned().expect("stands again");
         assert!(row.wants(&stand), "an erased body is fetched again");
@@ -440,7 +485,7 @@ mod tests {
             row.publish(A, version, version, hash(1));
             row.publish(B, version, version, hash(2));
             row.held(body(version, 1));
-            erased += row.erase(false).len();
+            erased += row.erase(false, false).len();
         }
         assert_eq!(erased, 10, "the oldest texts");
         for len in [row.named.len(), row.conflicts.len(), row.versions.len()] {

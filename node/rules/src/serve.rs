@@ -87,7 +87,7 @@ fn named_bodies(
         let place = match read_line(line) {
             Ok(ReadLine::Line(line)) => match line.act {
                 Act::Withdraw(withdrawal) => {
-                    model.notes.get(&withdrawal.note).map(|(_, place)| *place)
+                    model.notes.get(&(log.owner, withdrawal.note)).copied()
                 }
                 Act::Readers { list } => log
                     .readers

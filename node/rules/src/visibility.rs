@@ -141,9 +141,10 @@ fn may_peer_read(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Res
 }
 
 fn owner_confirmed(model: &Model, log: &Log) -> Result<(), Denial> {
-    match model.peer_state(&log.owner) {
-        Some(PeerState::Active | PeerState::Paused | PeerState::Left) => Ok(()),
-        None | Some(PeerState::Invited | PeerState::Pending) => Err(Denial::UnconfirmedOwner),
+    if model.is_confirmed(&log.owner) {
+        Ok(())
+    } else {
+        Err(Denial::UnconfirmedOwner)
     }
 }
 

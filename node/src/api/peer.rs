@@ -22,13 +22,23 @@ impl Api {
             .filter(|log| log.owner == *rcp)
             .map(|log| log.behind_by() + u64::try_from(log.missing.len()).unwrap_or(0))
             .sum();
+        let claimed = card.and_then(|card| card.card().names.first());
+        let claimed = claimed.map(|(_, name)| name.clone()).unwrap_or_default();
+        let is_confirmed = !peer.name.is_empty();
         let found = self.statuses.of(rcp);
         let connected = found.connected_since.is_some();
         Ok(v1::Peer {
             name: names::rcp(rcp),
-            display_name: card
-                .and_then(|card| card.card().names.first().map(|(_, name)| name.clone()))
-                .unwrap_or_default(),
+            display_name: if is_confirmed {
+                peer.name.clone()
+            } else {
+                claimed.clone()
+            },
+            claimed_name: if is_confirmed && claimed != peer.name {
+                claimed
+            } else {
+                String::new()
+            },
             state: state(peer.state).into(),
             since_ms: peer.since.0,
             sentence: found.sentence(peer.state, behind),

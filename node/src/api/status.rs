@@ -82,6 +82,7 @@ pub fn store(error: StoreError) -> Status {
         StoreError::Desk(refusal) => match refusal {
             DeskRefusal::Unknown { .. } => (Code::NotFound, "NOT_FOUND"),
             DeskRefusal::Withdrawn(_) => (Code::FailedPrecondition, "WITHDRAWN"),
+            DeskRefusal::ChangedMeanwhile(_) => (Code::Aborted, "CHANGED_MEANWHILE"),
             DeskRefusal::NoCircle(_) => (Code::FailedPrecondition, "NO_CIRCLE"),
             DeskRefusal::Link { .. } => (Code::FailedPrecondition, "LINK_TOO_NARROW"),
             DeskRefusal::OnlyWithdrawals(_) => (Code::FailedPrecondition, "ONLY_WITHDRAWALS"),

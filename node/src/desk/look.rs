@@ -2,7 +2,7 @@
 
 use corridor_proto::record::{Header, SignedRecord};
 use corridor_proto::{LogId, RcpId, UnixMillis};
-use corridor_rules::row::{RecordKey, RecordRow, Stand};
+use corridor_rules::row::{RecordKey, RecordRow, Stand, Withdrawn};
 use corridor_rules::serve::Source;
 use corridor_rules::visibility::{Denial, Grant};
 use corridor_rules::{PeerState, Reader, Rows, may_read};
@@ -15,6 +15,10 @@ pub struct Shown {
     pub key: RecordKey,
     /// What is known of it; only the stands that the reader may see are in it.
     pub row: RecordRow,
+    /// The withdrawal that reaches furthest among those that the reader may see.
+    pub withdrawal: Option<Withdrawn>,
+    /// Whether it is ours and our secretariat looks.
+    pub own: bool,
     /// The version in force for the reader.
     pub current: Option<Stand>,
     /// Its signed bytes, where they are held.
@@ -44,37 +48,34 @@ pub fn show(
     let mut row = view.row(key)?;
     let pending = view.peer_state(&key.rcp) == Some(PeerState::Pending);
     let apart = unconfirmed && pending && *reader == Reader::Secretariat;
-    let sees = |id: &LogId| {
-        view.logs
-            .get(id)
-            .is_some_and(|log| apart || may_read(view, log, reader, now).is_ok())
-    };
     let own = key.rcp == view.me && *reader == Reader::Secretariat;
+    let sees = |id: &LogId| {
+        let log = view.logs.get(id);
+        own || log.is_some_and(|log| apart || may_read(view, log, reader, now).is_ok())
+    };
     row.stands.retain(|stand| sees(&stand.log));
-    let in_sight = own || !row.stands.is_empty();
-    let withdrawn_in_sight = row.withdrawn.as_ref().is_some_and(|w| own || sees(&w.log));
-    if !withdrawn_in_sight {
-        if !in_sight {
-            return None;
-        }
-        if row.burnt() == corridor_proto::line::WHOLE_RECORD {
-            // Withdrawn where the reader cannot look: less always wins, and nothing is said of it.
-            row.stands.clear();
-            if !own {
-                return None;
-            }
-        }
+    let withdrawal = row.withdrawal(sees).cloned();
+    if row.stands.is_empty() && withdrawal.is_none() && !own {
+        return None;
     }
     let current = row.current(|_| true).cloned();
+    let told = withdrawal.as_ref().map_or(0, |w| w.withdrawal.up_to);
+    let hidden = |stand: &Stand| !stand.left && stand.version > told;
+    if current.is_none() && !own && row.stands.iter().any(hidden) {
+        // Withdrawn where the reader cannot look: less always wins, and nothing is said of it.
+        return None;
+    }
     let held = match &current {
         Some(stand) => row.body(&stand.version_hash),
-        None if own => row.versions.iter().rev().find(|held| !held.erased),
+        None if own => row.newest(),
         None => None,
     };
     let signed = held.and_then(|held| view.record(held.place));
     Some(Shown {
         key: *key,
         row,
+        withdrawal,
+        own,
         current,
         signed,
         unconfirmed: apart,
@@ -126,6 +127,8 @@ pub fn preview(
         preview.records.push(Shown {
             key,
             row,
+            withdrawal: None,
+            own: true,
             current,
             signed,
             unconfirmed: false,
@@ -189,7 +192,7 @@ pub fn explain(
             .is_some_and(|log| may_read(view, log, &reader, now).is_ok())
     };
     let version = row.current(reads).map(|stand| stand.version);
-    let sentence = sentence(&row, version, &circles);
+    let sentence = sentence(&row, &circles);
     Some(Explanation {
         version,
         sentence,
@@ -197,8 +200,9 @@ pub fn explain(
     })
 }
 
-fn sentence(row: &RecordRow, version: Option<u64>, circles: &[CircleWhy]) -> String {
-    if row.withdrawn.is_some() && version.is_none() {
+fn sentence(row: &RecordRow, circles: &[CircleWhy]) -> String {
+    let burnt = |stand: &Stand| stand.version <= row.burnt();
+    if row.stands.iter().all(burnt) && row.burnt() > 0 {
         return "No: the record was withdrawn.".to_owned();
     }
     let standing: Vec<&CircleWhy> = circles.iter().filter(|circle| circle.stands).collect();

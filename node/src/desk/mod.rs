@@ -12,11 +12,11 @@ use corridor_proto::kinds::{self, FieldViolation, Kind};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Invitation;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
-use corridor_rules::Rows;
 use corridor_rules::desk::{self as rules, DeskRefusal, Link, Wish};
 use corridor_rules::fact::Fact;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
+use corridor_rules::{Place, Rows};
 use corridor_store::{Done, Item, Store, StoreError, View};
 use tokio::sync::{oneshot, watch};
 
@@ -57,6 +57,29 @@ fn list(violations: &[FieldViolation]) -> String {
 impl From<DeskRefusal> for DeskError {
     fn from(refusal: DeskRefusal) -> Self {
         Self::Store(StoreError::Desk(refusal))
+    }
+}
+
+/// A draft that may be published, as it was read.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    kind: u16,
+    body: Vec<u8>,
+    links: Vec<Link>,
+    place: Place,
+}
+
+impl Ready {
+    /// The wish to publish it into circles; `None` for wherever the record stands.
+    fn wish(self, record: RecordId, circles: Option<Vec<LogId>>) -> Wish {
+        Wish::Publish {
+            record,
+            kind: self.kind,
+            body: self.body,
+            links: self.links,
+            circles,
+            draft: Some(self.place),
+        }
     }
 }
 
@@ -131,16 +154,8 @@ impl Desk {
         record: RecordId,
         circles: Option<Vec<LogId>>,
     ) -> Result<u64, DeskError> {
-        let (kind, body, links) = self.ready(record)?;
-        let done = self
-            .wish(Wish::Publish {
-                record,
-                kind,
-                body,
-                links,
-                circles,
-            })
-            .await?;
+        let ready = self.ready(record)?;
+        let done = self.wish(ready.wish(record, circles)).await?;
         let version = done.facts.iter().find_map(|fact| match fact {
             Fact::Record { header, .. } => {
                 corridor_proto::record::Header::decode(&header.bytes).ok()
@@ -150,18 +165,25 @@ impl Desk {
         Ok(version.map_or(0, |header| header.version))
     }
 
-    /// A draft that is ready to be published: its kind, body and links.
+    /// A draft that is ready to be published.
     ///
     /// # Errors
     /// [`DeskError::NotFound`], [`DeskError::Fields`].
-    pub fn ready(&self, record: RecordId) -> Result<(u16, Vec<u8>, Vec<Link>), DeskError> {
+    pub fn ready(&self, record: RecordId) -> Result<Ready, DeskError> {
         let missing = || DeskError::NotFound("draft", record.to_string());
-        let (kind, body) = self
-            .store
-            .read(|view| draft(view, record))
-            .ok_or_else(missing)?;
+        let read = self.store.read(|view| {
+            let place = view.drafts.get(&record)?.place;
+            let (kind, body) = draft(view, record)?;
+            Some((kind, body, place))
+        });
+        let (kind, body, place) = read.ok_or_else(missing)?;
         let links = links(kind, &body).map_err(DeskError::Fields)?;
-        Ok((kind, body, links))
+        Ok(Ready {
+            kind,
+            body,
+            links,
+            place,
+        })
     }
 
     /// Whether [`Desk::publish`] would be carried out now; nothing is changed.
@@ -173,15 +195,8 @@ impl Desk {
         record: RecordId,
         circles: Option<Vec<LogId>>,
     ) -> Result<(), DeskError> {
-        let (kind, body, links) = self.ready(record)?;
+        let wish = self.ready(record)?.wish(record, circles);
         let key = self.store.key();
-        let wish = Wish::Publish {
-            record,
-            kind,
-            body,
-            links,
-            circles,
-        };
         self.store.read(|view| {
             // What is decided here is thrown away, so its random bytes may be any.
             let mut random = |bytes: &mut [u8]| bytes.fill(1);
@@ -209,13 +224,14 @@ impl Desk {
                 rcp: view.me,
                 record,
             })?;
-            let held = row.versions.iter().rev().find(|held| !held.erased)?;
-            Some((held.kind, view.record(held.place)?.body))
+            let held = row.newest()?;
+            Some((held.version, held.kind, view.record(held.place)?.body))
         });
-        let (kind, body) = newest.ok_or_else(missing)?;
+        let (version, kind, body) = newest.ok_or_else(missing)?;
         let links = links(kind, &body).map_err(DeskError::Fields)?;
         self.wish(Wish::Share {
             record,
+            version,
             links,
             circles,
         })
@@ -354,7 +370,7 @@ impl Desk {
                     .collect::<String>()
             };
             let number = self.safety_number(rcp).await;
-            !compared.is_empty() && digits(compared) == digits(&number)
+            !number.is_empty() && digits(compared) == digits(&number)
         };
         if !same {
             return Err(DeskError::NotTheSame);

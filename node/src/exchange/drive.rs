@@ -213,6 +213,11 @@ const fn closing(why: Closing) -> &'static str {
         Closing::CreditExceeded => "it sent more than it was allowed to; tell its operator",
         Closing::TooManyRefusals => "too much of what it sent was refused; tell its operator",
         Closing::Ended => "the other side ended the session",
-        Closing::SigningStopped => "this node signs nothing more; run corridor-node doctor",
+        Closing::SigningStopped => {
+            "this node signs nothing more; see SECURITY.md, \"When a node stops signing\""
+        }
+        Closing::NoHello => {
+            "it did not introduce itself as a node of this protocol; ask its operator"
+        }
     }
 }

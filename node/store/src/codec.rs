@@ -3,16 +3,19 @@
 //! **Invariant:** a frame kind never gets another meaning, and a meta never another layout; what
 //! changes is a new kind.
 
+use std::borrow::Cow;
+
 use corridor_proto::card::SignedCard;
 use corridor_proto::charter::SignedKeyEvent;
 use corridor_proto::domain::{self, Domain};
+use corridor_proto::key::NO_SIGNATURE;
 use corridor_proto::layout::{Reader, Writer};
 use corridor_proto::line::{note_hash, readers_hash};
 use corridor_proto::record::{Header, SignedHeader, body_hash};
 use corridor_proto::{
     Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, Salt, StartNumber, Token, UnixMillis,
 };
-use corridor_rules::fact::{Fact, unblob};
+use corridor_rules::fact::{Fact, SignedStart, unblob};
 use corridor_rules::{PeerState, Sort};
 
 use crate::error::StoreError;
@@ -42,6 +45,9 @@ const REDEEMED: u8 = 34;
 const SIGNING_STOPPED: u8 = 35;
 const ACCEPTED: u8 = 36;
 const READER: u8 = 37;
+const NAMED: u8 = 38;
+const WITHDRAWALS: u8 = 39;
+const ERASE_NOW: u8 = 40;
 
 /// The frame of a fact.
 ///
@@ -49,18 +55,16 @@ const READER: u8 = 37;
 /// [`StoreError::Refused`] if a text does not fit its length prefix.
 pub(crate) fn frame(fact: &Fact) -> Result<NewFrame<'_>, StoreError> {
     let (kind, meta) = meta(fact)?;
-    let blob: &[u8] = match fact {
+    let blob: Cow<'_, [u8]> = match fact {
         Fact::List { blob, .. }
         | Fact::Note { blob, .. }
         | Fact::Record { blob, .. }
-        | Fact::Draft { blob, .. } => blob,
-        _ => &[],
+        | Fact::Draft { blob, .. } => blob.into(),
+        Fact::Card { card, .. } => card_blob(card).into(),
+        _ => [][..].into(),
     };
-    Ok(NewFrame {
-        kind,
-        meta: meta.into(),
-        blob: blob.into(),
-    })
+    let meta = meta.into();
+    Ok(NewFrame { kind, meta, blob })
 }
 
 fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
@@ -72,9 +76,10 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
             (KEY_EVENT, writer.bytes(&event.signing_signature))
         }
         Fact::Card { rcp, card } => {
-            let writer = new.bytes(rcp.as_bytes()).count(WHAT, card.bytes.len())?;
-            (CARD, writer.bytes(&card.bytes).bytes(&card.signature))
+            let hash = domain::hash(Domain::Body, &[&card_blob(card)]);
+            (CARD, new.bytes(rcp.as_bytes()).bytes(hash.as_bytes()))
         }
+        Fact::Named { rcp, name } => (NAMED, new.bytes(rcp.as_bytes()).text(WHAT, name)?),
         Fact::Peer { rcp, state, at } => (
             PEER,
             new.bytes(rcp.as_bytes()).u8(state_code(*state)).u64(at.0),
@@ -139,10 +144,10 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         Fact::Held { holder, note } => (HELD, new.bytes(holder.as_bytes()).text(WHAT, note)?),
         Fact::Start { number } => (START, new.bytes(number.as_bytes())),
         Fact::Forget { rcp } => (FORGET, new.bytes(rcp.as_bytes())),
-        Fact::PeerStart { rcp, number } => (
-            PEER_START,
-            new.bytes(rcp.as_bytes()).bytes(number.as_bytes()),
-        ),
+        Fact::PeerStart { rcp, start } => {
+            let writer = new.bytes(rcp.as_bytes()).bytes(start.number.as_bytes());
+            (PEER_START, writer.bytes(&start.signature))
+        }
         Fact::Invitation { token, expires } => {
             (INVITATION, new.bytes(token.as_bytes()).u64(expires.0))
         }
@@ -150,12 +155,40 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         Fact::Accepted { rcp, token } => {
             (ACCEPTED, new.bytes(rcp.as_bytes()).bytes(token.as_bytes()))
         }
+        Fact::Withdrawals { rcp, at, count } => {
+            (WITHDRAWALS, new.bytes(rcp.as_bytes()).u64(at.0).u32(*count))
+        }
+        Fact::EraseNow { rcp } => (ERASE_NOW, new.bytes(rcp.as_bytes())),
         Fact::SigningStopped { reason } => (SIGNING_STOPPED, new.text(WHAT, reason)?),
     };
     Ok((kind, writer.finish()))
 }
 
-/// The fact of a frame; its blob stays empty, for a fold needs no content but that of lists.
+/// A card as a blob: its signature, which nobody can guess and so hides the rest behind a hash, and
+/// its layout.
+fn card_blob(card: &SignedCard) -> Vec<u8> {
+    [card.signature.as_slice(), &card.bytes].concat()
+}
+
+/// The fact with the content of its blob, where a fold needs it: cards and reader lists.
+pub(crate) fn with_blob(fact: Fact, blob: Vec<u8>) -> Fact {
+    match fact {
+        Fact::List { log, hash, .. } => Fact::List { log, hash, blob },
+        Fact::Card { rcp, card } => match blob.split_first_chunk() {
+            Some((signature, bytes)) => Fact::Card {
+                rcp,
+                card: SignedCard {
+                    bytes: bytes.to_vec(),
+                    signature: *signature,
+                },
+            },
+            None => Fact::Card { rcp, card },
+        },
+        fact => fact,
+    }
+}
+
+/// The fact of a frame; content that lies in its blob is added by [`with_blob`].
 ///
 /// # Errors
 /// Whatever does not fit the layout; a kind that this version does not know is `UnknownFormat`.
@@ -171,12 +204,20 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
                 signing_signature: read.array()?,
             },
         },
-        CARD => Fact::Card {
+        CARD => {
+            let rcp = RcpId::new(read.array()?);
+            read.take(32)?;
+            Fact::Card {
+                rcp,
+                card: SignedCard {
+                    bytes: Vec::new(),
+                    signature: NO_SIGNATURE,
+                },
+            }
+        }
+        NAMED => Fact::Named {
             rcp: RcpId::new(read.array()?),
-            card: SignedCard {
-                bytes: counted(&mut read)?,
-                signature: read.array()?,
-            },
+            name: read.text()?.to_owned(),
         },
         PEER => Fact::Peer {
             rcp: RcpId::new(read.array()?),
@@ -252,7 +293,10 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         },
         PEER_START => Fact::PeerStart {
             rcp: RcpId::new(read.array()?),
-            number: StartNumber::new(read.array()?),
+            start: SignedStart {
+                number: StartNumber::new(read.array()?),
+                signature: read.array()?,
+            },
         },
         INVITATION => Fact::Invitation {
             token: Hash::new(read.array()?),
@@ -264,6 +308,14 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         ACCEPTED => Fact::Accepted {
             rcp: RcpId::new(read.array()?),
             token: Token::new(read.array()?),
+        },
+        WITHDRAWALS => Fact::Withdrawals {
+            rcp: RcpId::new(read.array()?),
+            at: UnixMillis(read.u64()?),
+            count: read.u32()?,
+        },
+        ERASE_NOW => Fact::EraseNow {
+            rcp: RcpId::new(read.array()?),
         },
         SIGNING_STOPPED => Fact::SigningStopped {
             reason: read.text()?.to_owned(),
@@ -339,7 +391,7 @@ pub(crate) fn blob_intact(kind: u8, meta: &[u8], blob: &[u8]) -> bool {
             .is_ok_and(|h| parts().is_some_and(|(s, body)| body_hash(&s, body) == h.body_hash)),
         Fact::List { hash, .. } => parts().is_some_and(|(s, list)| readers_hash(&s, list) == hash),
         Fact::Note { hash, .. } => parts().is_some_and(|(s, note)| note_hash(&s, note) == hash),
-        Fact::Draft { .. } => {
+        Fact::Draft { .. } | Fact::Card { .. } => {
             meta.ends_with(domain::hash(Domain::Body, &[blob]).as_bytes().as_slice())
         }
         _ => blob.is_empty(),

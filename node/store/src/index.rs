@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** no body, no key and no title is ever in here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -106,6 +106,20 @@ impl Index {
         })
     }
 
+    /// The keys of an RCP's rows.
+    fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
+        let prefix = [&[ROW], rcp.as_bytes().as_slice()].concat();
+        let keys = self.db.scan_prefix(prefix).keys();
+        keys.filter_map(|key| parse_row_key(&key.ok()?))
+    }
+
+    /// The keys of a log's lines.
+    fn line_keys(&self, log: &LogId) -> impl Iterator<Item = Vec<u8>> + use<> {
+        let prefix = [&[LINES], log.as_bytes().as_slice()].concat();
+        let keys = self.db.scan_prefix(prefix).keys();
+        keys.filter_map(|key| Some(key.ok()?.to_vec()))
+    }
+
     /// Blobs whose erasure is not yet done.
     pub fn pending_erasures(&self) -> Vec<Place> {
         let place = |key: sled::IVec| Some(Place::from_bytes(key.get(1..)?.try_into().ok()?));
@@ -124,6 +138,9 @@ impl Index {
                 Some(row) => out.insert(row_key(&key), row_codec::encode(&row)?),
                 None => out.remove(row_key(&key)),
             }
+        }
+        for key in batch.lines_gone {
+            out.remove(key);
         }
         for (key, place) in batch.lines {
             out.insert(key, place.to_bytes().as_slice());
@@ -160,6 +177,7 @@ impl Rows for Index {
 pub(crate) struct Batch {
     rows: HashMap<RecordKey, Option<RecordRow>>,
     lines: Vec<(Vec<u8>, Place)>,
+    lines_gone: Vec<Vec<u8>>,
     erase: Vec<Place>,
     erased: Vec<Place>,
 }
@@ -206,34 +224,24 @@ impl RowsMut for Overlay<'_> {
         self.batch.rows.insert(*key, Some(row));
     }
 
-    fn forget(&mut self, rcp: &RcpId) -> Vec<corridor_rules::Place> {
-        let first = RecordKey {
-            rcp: *rcp,
-            record: corridor_proto::RecordId::ZERO,
-        };
-        let stored: Vec<RecordKey> =
-            [first]
-                .into_iter()
-                .chain(self.index.rows(Some(&first)).map_while(|entry| {
-                    entry.ok().map(|(key, _)| key).filter(|key| key.rcp == *rcp)
-                }))
-                .chain(
-                    self.batch
-                        .rows
-                        .keys()
-                        .copied()
-                        .filter(|key| key.rcp == *rcp),
-                )
-                .collect();
-        let mut places = Vec::new();
-        for key in stored {
-            if let Some(row) = self.row(&key) {
-                let held = row.versions.iter().filter(|held| !held.erased);
-                places.extend(held.map(|held| held.place));
-                self.batch.rows.insert(key, None);
-            }
-        }
-        places
+    fn keys(&self, rcp: &RcpId) -> Vec<RecordKey> {
+        let stored = self.index.keys(rcp);
+        let changed = self.batch.rows.keys().filter(|key| key.rcp == *rcp);
+        let keys: BTreeSet<RecordKey> = stored.chain(changed.copied()).collect();
+        keys.into_iter()
+            .filter(|key| !matches!(self.batch.rows.get(key), Some(None)))
+            .collect()
+    }
+
+    fn remove(&mut self, key: &RecordKey) {
+        self.batch.rows.insert(*key, None);
+    }
+
+    fn forget_lines(&mut self, log: &LogId) {
+        let kept = self.batch.lines.extract_if(.., |(key, _)| is_of(key, log));
+        let unsaved = kept.map(|(key, _)| key);
+        let gone: Vec<Vec<u8>> = self.index.line_keys(log).chain(unsaved).collect();
+        self.batch.lines_gone.extend(gone);
     }
 }
 
@@ -259,6 +267,10 @@ fn lines_key(log: &LogId, from: u64) -> Vec<u8> {
         from.to_be_bytes().as_slice(),
     ]
     .concat()
+}
+
+fn is_of(lines_key: &[u8], log: &LogId) -> bool {
+    lines_key.get(1..33) == Some(log.as_bytes().as_slice())
 }
 
 fn erase_key(place: Place) -> Vec<u8> {

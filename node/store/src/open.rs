@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use corridor_proto::{Hash, LogId, RcpId};
+use corridor_proto::{LogId, RcpId};
 use corridor_rules::fact::Fact;
 use corridor_rules::{Effect, Model};
 
@@ -72,6 +72,23 @@ pub fn open(
     Ok((Store::start(folder, journal, index, model, signer), opening))
 }
 
+/// What lies in a blob and is needed in memory: the last of each counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    Card(RcpId),
+    List(LogId),
+}
+
+impl Content {
+    const fn of(fact: &Fact) -> Option<Self> {
+        match fact {
+            Fact::Card { rcp, .. } => Some(Self::Card(*rcp)),
+            Fact::List { log, .. } => Some(Self::List(*log)),
+            _ => None,
+        }
+    }
+}
+
 /// One run over the journal.
 struct Fold {
     model: Model,
@@ -80,7 +97,7 @@ struct Fold {
     seen: Option<Position>,
     met: bool,
     position: Option<Position>,
-    lists: BTreeMap<LogId, (Hash, Place)>,
+    contents: BTreeMap<Content, (Fact, Place)>,
     error: Option<StoreError>,
 }
 
@@ -93,7 +110,7 @@ impl Fold {
             seen,
             met: false,
             position: None,
-            lists: BTreeMap::new(),
+            contents: BTreeMap::new(),
             error: None,
         }
     }
@@ -146,12 +163,15 @@ impl Fold {
 
     fn frame(&mut self, frame: &FrameRef<'_>, indexed: bool) -> Result<(), StoreError> {
         let fact = codec::fact(frame.kind, frame.meta)?;
-        if let Fact::List { log, hash, .. } = &fact {
-            let old = self.lists.insert(*log, (*hash, frame.place));
+        if let Some(content) = Content::of(&fact) {
+            let old = self.contents.insert(content, (fact, frame.place));
             if let Some((_, old)) = old.filter(|_| !indexed) {
                 self.batch.erase(old);
             }
             return Ok(());
+        }
+        if let Fact::Forget { rcp } = &fact {
+            self.forget(rcp, indexed);
         }
         if let (Fact::KeyEvent { rcp, .. }, true) = (&fact, self.model.me.is_zero()) {
             // The first fact of every node is its own first key event.
@@ -178,14 +198,27 @@ impl Fold {
         Ok(())
     }
 
-    /// What the fold could not do while the journal was being opened: reader lists, the bodies
-    /// still to be fetched, and erasures that a crash cut short.
+    /// The contents of an RCP that is forgotten are not folded, so they go here.
+    fn forget(&mut self, rcp: &RcpId, indexed: bool) {
+        let logs = &self.model.logs;
+        let theirs = |content: &Content| match content {
+            Content::Card(of) => of == rcp,
+            Content::List(log) => logs.get(log).is_some_and(|log| log.owner == *rcp),
+        };
+        for (_, (_, place)) in self.contents.extract_if(.., |content, _| theirs(content)) {
+            if !indexed {
+                self.batch.erase(place);
+            }
+        }
+    }
+
+    /// What the fold could not do while the journal was being opened: cards and reader lists, the
+    /// bodies still to be fetched, and erasures that a crash cut short.
     fn finish(mut self, journal: &mut Journal) -> Result<Model, StoreError> {
         let reader = journal.reader();
-        for (log, (hash, place)) in std::mem::take(&mut self.lists) {
-            let blob = reader.read(place)?.blob;
-            self.model
-                .apply(None, &Fact::List { log, hash, blob }, place_out(place));
+        for (fact, place) in std::mem::take(&mut self.contents).into_values() {
+            let fact = codec::with_blob(fact, reader.read(place)?.blob);
+            self.model.apply(None, &fact, place_out(place));
         }
         if let Some(position) = self.position {
             self.index

@@ -40,22 +40,19 @@ pub(crate) const fn place_in(place: corridor_rules::Place) -> Place {
 /// `TooLong` for more stands or versions than a count can say.
 pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
     let mut writer = Writer::new().u8(FORMAT).u64(row.revision);
-    writer = match &row.withdrawn {
-        None => writer.u8(0),
-        Some(withdrawn) => {
-            let w = &withdrawn.withdrawal;
-            writer
-                .u8(1)
-                .bytes(w.record.as_bytes())
-                .u64(w.up_to)
-                .u8(w.reason.code())
-                .bytes(w.note.as_bytes())
-                .bytes(w.replacement.as_bytes())
-                .u64(withdrawn.time.0)
-                .bytes(withdrawn.log.as_bytes())
-                .u64(withdrawn.index)
-        }
-    };
+    writer = writer.count(WHAT, row.withdrawn.len())?;
+    for withdrawn in &row.withdrawn {
+        let w = &withdrawn.withdrawal;
+        writer = writer
+            .bytes(w.record.as_bytes())
+            .u64(w.up_to)
+            .u8(w.reason.code())
+            .bytes(w.note.as_bytes())
+            .bytes(w.replacement.as_bytes())
+            .u64(withdrawn.time.0)
+            .bytes(withdrawn.log.as_bytes())
+            .u64(withdrawn.index);
+    }
     writer = writer.count(WHAT, row.stands.len())?;
     for stand in &row.stands {
         writer = writer
@@ -102,8 +99,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
         revision: read.u64()?,
         ..RecordRow::default()
     };
-    if flag(&mut read)? {
-        row.withdrawn = Some(Withdrawn {
+    for _ in 0..read.u16()? {
+        row.withdrawn.push(Withdrawn {
             withdrawal: Withdrawal {
                 record: RecordId::new(read.array()?),
                 up_to: read.u64()?,

@@ -89,11 +89,16 @@ impl RowsMut for MemoryRows {
         self.0.insert(*key, row);
     }
 
-    fn forget(&mut self, rcp: &RcpId) -> Vec<corridor_rules::Place> {
-        let gone = self.0.extract_if(|key, _| key.rcp == *rcp);
-        gone.flat_map(|(_, row)| row.versions.into_iter().map(|held| held.place))
-            .collect()
+    fn keys(&self, rcp: &RcpId) -> Vec<RecordKey> {
+        let of = self.0.keys().filter(|key| key.rcp == *rcp);
+        of.copied().collect()
     }
+
+    fn remove(&mut self, key: &RecordKey) {
+        self.0.remove(key);
+    }
+
+    fn forget_lines(&mut self, _: &LogId) {}
 }
 
 struct Audit {
@@ -169,13 +174,6 @@ impl Audit {
                         .map_err(said),
                     Some(charter) => charter.clone().push(event.clone()).map_err(said),
                 }
-            }
-            Fact::Card { rcp, card } => {
-                self.report.signatures += 1;
-                card.clone()
-                    .verify(self.charter(rcp)?)
-                    .map(|_| ())
-                    .map_err(said)
             }
             Fact::Lines { log, from, lines } => {
                 self.report.lines += u64::try_from(lines.len()).unwrap_or(0);

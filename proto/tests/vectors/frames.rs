@@ -42,9 +42,12 @@ pub fn frame() -> Json {
         start_number: vec![7; 16],
         have: vec![8; 32],
         last_start_number: vec![0; 16],
+        start_signature: vec![9; 64],
+        last_start_signature: Vec::new(),
     });
     let state = Frame::State(v1::StateFrame {
         serving: v1::Serving::Active.into(),
+        erase_after_ms: 0,
     });
     let stopped = Frame::Ended(v1::Ended {
         reason: "STATE_CHANGED".to_owned(),

@@ -40,6 +40,7 @@ pub fn owner_and_follower(acts: &[u8]) -> (Node, Node, LogId) {
                 body: at.to_be_bytes().to_vec(),
                 links: Vec::new(),
                 circles: Some(vec![log]),
+                draft: None,
             },
             6 | 7 => Wish::Narrow {
                 record,
@@ -121,7 +122,7 @@ pub type Known = (
     u64,
     Option<Hash>,
     Vec<u64>,
-    Vec<(RecordKey, Vec<Stand>, Option<Withdrawn>, Vec<u64>)>,
+    Vec<(RecordKey, Vec<Stand>, Vec<Withdrawn>, Vec<u64>)>,
 );
 
 /// What a node knows of a log.

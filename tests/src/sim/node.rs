@@ -105,6 +105,7 @@ impl Node {
                 | Fact::List { blob, .. }
                 | Fact::Note { blob, .. }
                 | Fact::Draft { blob, .. } => blob.fill(0),
+                Fact::Card { card, .. } => card.bytes.clear(),
                 other => panic!("erased a place without a blob: {other:?}"),
             }
         }

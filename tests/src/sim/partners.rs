@@ -125,6 +125,12 @@ impl World {
         if self.wish(at, what, wish).is_none() {
             return;
         }
+        if to == Some(PeerState::Left) {
+            let own = self.spec.circles.iter_mut().filter(|c| c.owner == at);
+            own.for_each(|circle| {
+                circle.readers.remove(&peer);
+            });
+        }
         match to {
             Some(state) => self.spec.states.insert((at, peer), state),
             None => self.spec.states.remove(&(at, peer)),

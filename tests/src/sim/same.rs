@@ -16,6 +16,7 @@ pub fn same_model(live: &Model, again: &Model) {
         (&again.starts, again.start),
         "I9: starts"
     );
+    assert_eq!(live.brakes, again.brakes, "I9: brakes");
     assert_eq!(live.signing_stopped, again.signing_stopped, "I9: signing");
     assert_eq!(live.revision, again.revision, "I9: revision");
     assert!(live.known.keys().eq(again.known.keys()), "I9: identities");
@@ -26,7 +27,11 @@ pub fn same_model(live: &Model, again: &Model) {
             other.charter.events(),
             "I9: charter"
         );
-        assert_eq!(known.card, other.card, "I9: card");
+        assert_eq!(
+            (&known.card, known.card_place),
+            (&other.card, other.card_place),
+            "I9: card"
+        );
     }
     assert!(live.logs.keys().eq(again.logs.keys()), "I9: logs");
     for (id, log) in &live.logs {

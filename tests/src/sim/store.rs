@@ -56,7 +56,6 @@ impl Store {
                     }
                 }
             }
-            Fact::Forget { .. } => self.lines.retain(|log, _| model.logs.contains_key(log)),
             _ => {}
         }
     }
@@ -88,21 +87,19 @@ impl RowsMut for Store {
         self.rows.insert(*key, row);
     }
 
-    fn forget(&mut self, rcp: &RcpId) -> Vec<Place> {
-        let gone: Vec<RecordKey> = self
-            .rows
-            .keys()
-            .filter(|k| k.rcp == *rcp)
-            .copied()
-            .collect();
-        let rows = gone.iter().filter_map(|key| self.rows.remove(key));
-        let mut places: Vec<Place> = rows
-            .flat_map(|row| row.versions)
-            .filter(|held| !held.erased)
-            .map(|held| held.place)
-            .collect();
-        places.sort();
-        places
+    fn keys(&self, rcp: &RcpId) -> Vec<RecordKey> {
+        let mut keys: Vec<RecordKey> = self.rows.keys().copied().collect();
+        keys.retain(|key| key.rcp == *rcp);
+        keys.sort();
+        keys
+    }
+
+    fn remove(&mut self, key: &RecordKey) {
+        self.rows.remove(key);
+    }
+
+    fn forget_lines(&mut self, log: &LogId) {
+        self.lines.remove(log);
     }
 }
 

@@ -241,6 +241,7 @@ impl World {
             body,
             links: links.clone(),
             circles,
+            draft: self.nodes[at].model.drafts.get(&record).map(|d| d.place),
         };
         let draft = self.draft_text(at, &record);
         let verdict = self.try_wish(at, what, wish);
@@ -321,8 +322,10 @@ impl World {
         };
         let links = self.some_links();
         let circles = self.some_circles(at);
+        let newest = self.spec.records[record].versions.last_key_value();
         let wish = Wish::Share {
             record: self.spec.records[record].id,
+            version: *newest.expect("a version").0,
             links: links.clone(),
             circles: circles.clone(),
         };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use corridor_proto::{Hash, LogId, UnixMillis};
+use corridor_rules::brake;
 use corridor_rules::link::{Input, Link};
 use corridor_rules::peer::{Call, may_call};
 
@@ -136,6 +137,10 @@ impl World {
     pub fn pass(&mut self, millis: u64) {
         self.now = self.now.plus(millis);
         for at in 0..self.nodes.len() {
+            let due = brake::due(&self.nodes[at].model, self.now);
+            if !due.is_empty() {
+                self.nodes[at].append(due);
+            }
             self.touch(at);
         }
     }

@@ -101,6 +101,23 @@ impl Desk<'_> {
         Ok(facts)
     }
 
+    /// Takes an RCP off the lists of all circles.
+    pub(super) fn unlist(&mut self, rcp: RcpId) -> Decision {
+        let model = self.model;
+        let mut facts = Vec::new();
+        for log in model.own_logs() {
+            let Some(readers) = &log.readers else {
+                continue;
+            };
+            let mut list = readers.list.clone();
+            list.readers.retain(|(reader, _)| *reader != rcp);
+            if list != readers.list {
+                facts.extend(self.list(log, &list)?);
+            }
+        }
+        Ok(facts)
+    }
+
     /// Listed readers whose right ended before this log grows: they hold nothing of what comes.
     pub(super) fn lapsed(&self, log: &Log) -> Vec<Fact> {
         let listed = log.readers.iter().flat_map(|readers| &readers.list.readers);

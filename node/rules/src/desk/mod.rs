@@ -115,7 +115,14 @@ impl Desk<'_> {
     /// # Errors
     /// A [`DeskRefusal`]; nothing has changed then.
     pub fn decide(&mut self, wish: Wish) -> Decision {
-        let harmless = matches!(wish, Wish::Start { .. } | Wish::SaveDraft { .. });
+        let harmless = matches!(
+            wish,
+            Wish::Start { .. }
+                | Wish::SaveDraft { .. }
+                | Wish::DiscardDraft { .. }
+                | Wish::Pause { .. }
+                | Wish::Refuse { .. }
+        );
         if let (Some(reason), false) = (&self.model.signing_stopped, harmless) {
             return Err(DeskRefusal::SigningStopped(reason.clone()));
         }
@@ -128,12 +135,14 @@ impl Desk<'_> {
                 body,
                 links,
                 circles,
-            } => self.publish(record, kind, body, &links, circles),
+                draft,
+            } => self.publish(record, kind, body, &links, circles, draft),
             Wish::Share {
                 record,
+                version,
                 links,
                 circles,
-            } => self.share(record, &links, &circles),
+            } => self.share(record, version, &links, &circles),
             Wish::Narrow { record, circles } => self.narrow(record, &circles),
             Wish::Withdraw {
                 record,

@@ -129,6 +129,13 @@ impl Desk<'_> {
         } else {
             self.readers_again(rcp)
         };
+        if from == PeerState::Pending {
+            let known = self.model.known.get(&rcp);
+            let card = known.and_then(|known| known.card.as_ref());
+            let name = card.and_then(|card| card.card().names.first());
+            let name = name.map(|(_, name)| name.clone()).unwrap_or_default();
+            facts.push(Fact::Named { rcp, name });
+        }
         facts.push(Fact::Peer {
             rcp,
             state: to,
@@ -160,7 +167,8 @@ impl Desk<'_> {
         }
     }
 
-    pub(super) fn leave(&self, rcp: RcpId) -> Decision {
+    /// It reads no circle any more, also if it is paired again: admitting it is an act of its own.
+    pub(super) fn leave(&mut self, rcp: RcpId) -> Decision {
         match self.model.peer_state(&rcp) {
             None => Err(DeskRefusal::Unknown {
                 what: "partner",
@@ -169,6 +177,7 @@ impl Desk<'_> {
             Some(PeerState::Left) => Err(DeskRefusal::Nothing("the partner was left before")),
             Some(_) => {
                 let mut facts = self.formers(rcp);
+                facts.extend(self.unlist(rcp)?);
                 facts.push(Fact::Peer {
                     rcp,
                     state: PeerState::Left,

@@ -12,7 +12,7 @@ use corridor_proto::record::NewRecord;
 use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt};
 
 use super::{Decision, Desk, DeskRefusal, Link, unknown_record};
-use crate::fact::{Fact, blob};
+use crate::fact::{Fact, Place, blob};
 use crate::limits::VERSIONS_PER_RECORD_MAX;
 use crate::log::{Log, Sort};
 use crate::model::{Model, Rows};
@@ -60,7 +60,11 @@ impl Desk<'_> {
         body: Vec<u8>,
         links: &[Link],
         circles: Option<Vec<LogId>>,
+        draft: Option<Place>,
     ) -> Decision {
+        if self.model.drafts.get(&record).map(|draft| draft.place) != draft {
+            return Err(DeskRefusal::ChangedMeanwhile(record));
+        }
         let row = self.row(record).unwrap_or_default();
         refuse_withdrawn(record, Some(&row))?;
         let circles = circles.unwrap_or_else(|| {
@@ -120,19 +124,17 @@ impl Desk<'_> {
     pub(super) fn share(
         &mut self,
         record: RecordId,
+        meant: u64,
         links: &[Link],
         circles: &[LogId],
     ) -> Decision {
         let row = self.row(record).ok_or_else(|| unknown_record(record))?;
         refuse_withdrawn(record, Some(&row))?;
-        let burnt = row.burnt();
-        let newest = row
-            .versions
-            .iter()
-            .filter(|held| !held.erased && held.version > burnt)
-            .max_by_key(|held| held.version)
-            .ok_or_else(|| unknown_record(record))?;
+        let newest = row.newest().ok_or_else(|| unknown_record(record))?;
         let (version, version_hash) = (newest.version, newest.version_hash);
+        if version != meant {
+            return Err(DeskRefusal::ChangedMeanwhile(record));
+        }
         let mut facts = Vec::new();
         for circle in circles.iter().collect::<BTreeSet<_>>() {
             self.check_circle(circle, links)?;
@@ -265,11 +267,10 @@ pub fn link_fits(model: &Model, rows: &dyn Rows, circle: &Log, link: &Link) -> b
     let Some(row) = rows.row(link) else {
         return false;
     };
+    let confirmed = link.rcp == model.me || model.is_confirmed(&link.rcp);
     let is_public = |id: &LogId| {
-        model
-            .logs
-            .get(id)
-            .is_some_and(|log| log.owner == link.rcp && log.sort == Sort::Public)
+        let log = model.logs.get(id);
+        confirmed && log.is_some_and(|log| log.owner == link.rcp && log.sort == Sort::Public)
     };
     if row
         .stands

@@ -18,6 +18,11 @@ pub enum DeskRefusal {
     /// The record was withdrawn whole.
     #[error("record {0} was withdrawn for good; publish a new record that replaces it")]
     Withdrawn(RecordId),
+    /// What was read for the wish is no longer what is there.
+    #[error(
+        "record {0} was changed by somebody else meanwhile; look at it again, then repeat this"
+    )]
+    ChangedMeanwhile(RecordId),
     /// No circle was named and the record stands in none.
     #[error("record {0} stands in no circle; name the circles that are to receive it")]
     NoCircle(RecordId),
@@ -70,7 +75,11 @@ pub enum DeskRefusal {
     #[error("this is our own {0}; nothing to do")]
     Ourselves(&'static str),
     /// Nothing is signed any more.
-    #[error("this node signs nothing more ({0}); run corridor-node doctor and act on what it says")]
+    #[error(
+        "this node signs nothing more ({0}), for what it would sign could contradict what was \
+         signed before; keep the data folder as it is and see SECURITY.md, \"When a node stops \
+         signing\""
+    )]
     SigningStopped(String),
     /// What was composed breaks a rule of the protocol.
     #[error(transparent)]

@@ -9,6 +9,7 @@ use corridor_proto::wire::Identity;
 use corridor_proto::{LogId, RcpId, RecordId, StartNumber, Token, UnixMillis};
 
 use super::Link;
+use crate::fact::Place;
 
 /// What the RCP wishes to do.
 #[derive(Clone, Debug)]
@@ -39,11 +40,15 @@ pub enum Wish {
         links: Vec<Link>,
         /// Into which circles; `None` for wherever the record stands.
         circles: Option<Vec<LogId>>,
+        /// Where the draft lay when it was read; `None` if there was none.
+        draft: Option<Place>,
     },
     /// Let the newest version stand in more circles.
     Share {
         /// Which.
         record: RecordId,
+        /// The newest version, as it was read.
+        version: u64,
         /// The records that its body names.
         links: Vec<Link>,
         /// In which circles.

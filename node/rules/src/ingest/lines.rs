@@ -1,5 +1,7 @@
 //! Lines and heads of a peer's logs.
 
+use std::collections::BTreeSet;
+
 use corridor_proto::charter::Charter;
 use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use corridor_proto::limits::NOTE_BYTES_MAX;
@@ -8,15 +10,17 @@ use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::tree::{leaf_hash, verify_inclusion};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
+use crate::brake;
 use crate::fact::{Fact, blob};
 use crate::limits::LOGS_PER_RCP_MAX;
 use crate::log::{Log, Sort};
-use crate::model::Model;
+use crate::model::{Model, Rows};
 use crate::peer::{Call, may_call};
 
 /// Lines of a log of the peer's, proved to a head of its owner's.
 pub(super) fn lines(
     model: &Model,
+    rows: &dyn Rows,
     peer: &RcpId,
     seed: &LogSeed,
     message: &v1::Package,
@@ -51,6 +55,12 @@ pub(super) fn lines(
         proof: wire::proof(&message.proof)?,
     }
     .verify(&frontier, head.checkpoint())?;
+    let incarnation = incarnation_after(known, &package);
+    let checkpoint = head.checkpoint();
+    let is_reached = package.frontier().size() == checkpoint.size;
+    if is_reached && checkpoint.incarnation != incarnation {
+        return Err(Refusal::new("checkpoint", Reason::WrongIncarnation));
+    }
     let mut facts = Vec::new();
     if known.is_none() {
         facts.push(first_seen(peer, seed));
@@ -62,6 +72,7 @@ pub(super) fn lines(
             blob: list.1,
         });
     }
+    facts.extend(brake::count(rows, peer, package.lines(), now));
     facts.push(Fact::Lines {
         log: id,
         from: message.from,
@@ -90,6 +101,9 @@ pub(super) fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec
     let claim = head.checkpoint();
     let log = model.logs.get(&claim.log).filter(|log| log.owner == *peer);
     let log = log.ok_or_else(|| refuse(Reason::WrongLog))?;
+    if log.pending(model).is_some() {
+        return Err(refuse(Reason::OutOfOrder));
+    }
     if claim.incarnation != log.incarnation || log.tree.root_at(claim.size) != Some(claim.root) {
         return Err(refuse(Reason::BadProof));
     }
@@ -104,6 +118,18 @@ pub(super) fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec
         log: claim.log,
         note: head.note().to_owned(),
     }])
+}
+
+/// The incarnation of a log behind a package: only a restart line opens a new one.
+fn incarnation_after(known: Option<&Log>, package: &VerifiedPackage) -> u64 {
+    let restarts = package.lines().iter().map(|(_, line)| match line {
+        ReadLine::Line(line) => match line.act {
+            Act::Restart { incarnation, .. } => incarnation,
+            _ => 0,
+        },
+        ReadLine::NotUnderstood { .. } => 0,
+    });
+    restarts.fold(known.map_or(0, |log| log.incarnation), u64::max)
 }
 
 /// A log of a peer's that is new here: whether it is open, its first line says.
@@ -206,13 +232,18 @@ fn named_bodies(
     package: &VerifiedPackage,
     bodies: &[v1::SaltedBody],
 ) -> Result<Vec<Fact>, Refusal> {
+    if bodies.len() > package.lines().len() {
+        return Err(Refusal::new("package", Reason::TooLong));
+    }
     let mut list = Hash::ZERO;
-    let mut notes = Vec::new();
+    let mut notes = BTreeSet::new();
     for (_, line) in package.lines() {
         match line {
             ReadLine::Line(line) => match line.act {
                 Act::Readers { list: hash } => list = hash,
-                Act::Withdraw(withdrawal) => notes.push(withdrawal.note),
+                Act::Withdraw(withdrawal) => {
+                    notes.insert(withdrawal.note);
+                }
                 _ => {}
             },
             ReadLine::NotUnderstood { .. } => {}
@@ -231,7 +262,8 @@ fn named_bodies(
                 hash: list,
                 blob: blob(&salt, bytes),
             });
-        } else if notes.contains(&as_note) {
+            list = Hash::ZERO;
+        } else if notes.remove(&as_note) {
             facts.push(Fact::Note {
                 rcp: *rcp,
                 hash: as_note,

@@ -11,11 +11,9 @@ mod records;
 use corridor_proto::charter::Relation;
 use corridor_proto::record::VerifiedRecord;
 use corridor_proto::wire::Identity;
-use corridor_proto::{
-    Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, StartNumber, UnixMillis, v1,
-};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, UnixMillis, v1};
 
-use crate::fact::Fact;
+use crate::fact::{Fact, SignedStart};
 use crate::model::{Model, Rows};
 
 pub use records::{Judged, Unverified, judge};
@@ -29,8 +27,8 @@ pub enum Arrival {
     Start {
         /// Whose.
         rcp: RcpId,
-        /// The number.
-        number: StartNumber,
+        /// The number, verified.
+        start: SignedStart,
     },
     /// Lines of one of its logs.
     Package {
@@ -103,20 +101,18 @@ pub fn decide(
 ) -> Result<Vec<Fact>, Refusal> {
     match arrival {
         Arrival::Identity(found) => identity(model, found),
-        Arrival::Start { rcp, number } => Ok(match model.peers.get(rcp) {
-            Some(peer) if peer.start != *number => {
-                vec![Fact::PeerStart {
-                    rcp: *rcp,
-                    number: *number,
-                }]
-            }
+        Arrival::Start { rcp, start } => Ok(match model.peers.get(rcp) {
+            Some(peer) if peer.start.number != start.number => vec![Fact::PeerStart {
+                rcp: *rcp,
+                start: *start,
+            }],
             _ => Vec::new(),
         }),
         Arrival::Package {
             peer,
             seed,
             package,
-        } => lines::lines(model, peer, seed, package, now),
+        } => lines::lines(model, rows, peer, seed, package, now),
         Arrival::Head { peer, note } => lines::head_again(model, peer, note),
         Arrival::Records { peer, log, records } => {
             records::records(model, rows, peer, log, records)

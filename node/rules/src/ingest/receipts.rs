@@ -4,6 +4,7 @@ use corridor_proto::checkpoint::Held;
 use corridor_proto::{RcpId, Reason, Refusal, UnixMillis};
 
 use crate::fact::Fact;
+use crate::limits::{HELD_AHEAD_S_MAX, HELD_INTERVAL_S};
 use crate::model::Model;
 use crate::peer::{Call, may_call};
 use crate::visibility::{Reader, may_read};
@@ -42,10 +43,14 @@ pub(super) fn receipt(
     {
         return Err(refuse(Reason::BadProof));
     }
-    let newer = model
-        .held
-        .get(&(log.id, *peer))
-        .is_none_or(|old| (old.checkpoint.size, old.time_s) < (held.checkpoint.size, held.time_s));
+    if held.time_s > now.0 / 1_000 + HELD_AHEAD_S_MAX {
+        return Err(refuse(Reason::OutOfOrder));
+    }
+    // One that says nothing new is news of its time only, which the clock paces.
+    let newer = model.held.get(&(log.id, *peer)).is_none_or(|old| {
+        let order = |held: &Held| (held.checkpoint.size, held.time_s / HELD_INTERVAL_S);
+        order(old) < order(&held)
+    });
     let note = String::from_utf8(note.to_vec()).map_err(|_| refuse(Reason::Malformed))?;
     Ok(if newer {
         vec![Fact::Held {

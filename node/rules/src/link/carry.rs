@@ -26,7 +26,8 @@ impl Link {
         let Some(frame) = frame.frame else { return };
         if self.hello.is_none() {
             // The two streams are not ordered with each other: what overtook the hello waits.
-            if self.early.len() >= EARLY_FRAMES_MAX {
+            let may_overtake = matches!(frame, Frame::Pull(_) | Frame::Want(_) | Frame::Credit(_));
+            if !may_overtake || self.early.len() >= EARLY_FRAMES_MAX {
                 return self.refused(Refusal::new("carry frame", Reason::OutOfOrder), out);
             }
             self.early.push(v1::CarryFrame { frame: Some(frame) });

@@ -16,10 +16,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use corridor_proto::have::{HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId, Refusal, StartNumber, UnixMillis, v1};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, Refusal, UnixMillis, v1};
 
 use crate::ingest::{Arrival, Unverified};
-use crate::limits::REFUSALS_PER_LINK_MAX;
+use crate::limits::{HELLO_MS_MAX, REFUSALS_PER_LINK_MAX};
 use crate::log::Log;
 use crate::model::Model;
 use crate::peer::{Call, PeerState, may_call};
@@ -88,6 +88,8 @@ pub enum Closing {
     Ended,
     /// This node signs nothing more.
     SigningStopped,
+    /// The peer's hello was refused, or did not come.
+    NoHello,
 }
 
 impl Closing {
@@ -101,6 +103,7 @@ impl Closing {
             Self::TooManyRefusals => "TOO_MANY_REFUSALS",
             Self::Ended => "ENDED_BY_PEER",
             Self::SigningStopped => "SIGNING_STOPPED",
+            Self::NoHello => "NO_HELLO",
         }
     }
 }
@@ -135,7 +138,9 @@ struct Following {
 pub struct Link {
     peer: RcpId,
     state: Option<PeerState>,
+    started: UnixMillis,
     hello: Option<v1::SessionHello>,
+    identities: u32,
     early: Vec<v1::CarryFrame>,
     their_have: bool,
     their_have_logs: usize,
@@ -152,7 +157,9 @@ pub struct Link {
     to_grant: u64,
     held_sent: BTreeMap<LogId, (u64, UnixMillis)>,
     told: (u32, u64),
+    told_delay: Option<UnixMillis>,
     served_as: Option<v1::Serving>,
+    delays_ours: Option<UnixMillis>,
     refusals: u32,
     last_refusal: Option<Refusal>,
     arriving: Option<LogId>,
@@ -165,7 +172,9 @@ impl Link {
         Self {
             peer,
             state: None,
+            started: UnixMillis(0),
             hello: None,
+            identities: 0,
             early: Vec::new(),
             their_have: false,
             their_have_logs: 0,
@@ -181,7 +190,9 @@ impl Link {
             to_grant: 0,
             held_sent: BTreeMap::new(),
             told: (0, 0),
+            told_delay: None,
             served_as: None,
+            delays_ours: None,
             refusals: 0,
             last_refusal: None,
             arriving: None,
@@ -210,6 +221,8 @@ impl Link {
                 self.carry_frame(frame, context, &mut out);
             }
             self.look(context, &mut out);
+        } else if !self.closed && context.now.since(self.started) > HELLO_MS_MAX {
+            self.close(Closing::NoHello, &mut out);
         }
         out
     }
@@ -217,6 +230,11 @@ impl Link {
     /// How the peer says it serves us.
     pub const fn served_as(&self) -> Option<v1::Serving> {
         self.served_as
+    }
+
+    /// Until when the peer delays the erasure of what we withdrew, if it does.
+    pub const fn delays_ours(&self) -> Option<UnixMillis> {
+        self.delays_ours
     }
 
     /// The last thing of the peer's that was refused.
@@ -287,7 +305,9 @@ impl Link {
                 return self.close(Closing::StateChanged, out);
             }
             self.state = state;
-            out.push(session(v1::session_frame::Frame::State(serving_as(state))));
+            self.say_state(context, out);
+        } else if context.model.delayed_until(&self.peer) != self.told_delay {
+            self.say_state(context, out);
         }
         self.stop_serving(context, out);
         self.introduce(context, out);
@@ -344,16 +364,13 @@ fn carry(frame: v1::carry_frame::Frame) -> Output {
     Output::Carry(v1::CarryFrame { frame: Some(frame) })
 }
 
-fn serving_as(state: Option<PeerState>) -> v1::StateFrame {
-    let serving = match state {
+const fn serving_as(state: Option<PeerState>) -> v1::Serving {
+    match state {
         Some(PeerState::Active) => v1::Serving::Active,
         Some(PeerState::Pending) => v1::Serving::Pending,
         Some(PeerState::Paused) => v1::Serving::Paused,
         Some(PeerState::Left) => v1::Serving::Left,
         None | Some(PeerState::Invited) => v1::Serving::Unspecified,
-    };
-    v1::StateFrame {
-        serving: serving.into(),
     }
 }
 
@@ -392,8 +409,4 @@ fn identity_of(model: &Model, rcp: &RcpId) -> (u32, u64) {
 
 fn introduction(model: &Model) -> (u32, u64) {
     identity_of(model, &model.me)
-}
-
-fn start_number(bytes: &[u8]) -> Result<StartNumber, Refusal> {
-    StartNumber::from_slice(bytes)
 }

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
+use corridor_proto::key::NO_SIGNATURE;
 use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
-use corridor_proto::wire::Identity;
-use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
+use corridor_proto::start::{sign_start, verify_start};
+use corridor_proto::wire::{self, Identity};
+use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, StartNumber, UnixMillis, v1};
 
-use super::{
-    Closing, Context, Following, Link, Output, have_of, serving_as, session, start_number,
-};
+use super::{Closing, Context, Following, Link, Output, have_of, serving_as, session};
+use crate::fact::SignedStart;
 use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING};
-use crate::limits::HELD_INTERVAL_MS;
+use crate::limits::{HELD_INTERVAL_MS, IDENTITIES_PER_LINK_MAX};
 use crate::log::Log;
-use crate::peer::{Call, PeerState, may_call};
+use crate::model::Model;
+use crate::peer::{Call, may_call};
 use v1::session_frame::Frame;
 
 /// Heads in one frame of the list of what is held.
@@ -30,18 +32,22 @@ impl Link {
             return self.close(Closing::SigningStopped, out);
         }
         self.told = super::introduction(model);
-        let seen = model
-            .peers
-            .get(&self.peer)
-            .map(|peer| peer.start)
-            .unwrap_or_default();
+        self.started = context.now;
+        let seen = model.peers.get(&self.peer);
+        let seen = seen.map_or(SignedStart::NONE, |peer| peer.start);
+        let start_signature = sign_start(context.key, &model.me, &model.start);
         out.push(session(Frame::Hello(v1::SessionHello {
             versions: vec![u32::from(PROTOCOL_VERSION)],
             start_number: model.start.as_bytes().to_vec(),
             have: have_of(model, &model.me, &self.peer, context.now)
                 .as_bytes()
                 .to_vec(),
-            last_start_number: seen.as_bytes().to_vec(),
+            last_start_number: seen.number.as_bytes().to_vec(),
+            start_signature: start_signature.to_vec(),
+            last_start_signature: match seen.signature {
+                NO_SIGNATURE => Vec::new(),
+                signature => signature.to_vec(),
+            },
         })));
     }
 
@@ -53,7 +59,13 @@ impl Link {
     ) {
         let Some(frame) = frame.frame else { return };
         let verdict = match (frame, self.hello.is_some()) {
-            (Frame::Hello(hello), false) => self.hello(hello, context, out),
+            (Frame::Hello(hello), false) => {
+                let verdict = self.hello(hello, context, out);
+                if verdict.is_err() {
+                    self.close(Closing::NoHello, out);
+                }
+                verdict
+            }
             (Frame::Ended(_), _) => {
                 self.close(Closing::Ended, out);
                 Ok(())
@@ -74,6 +86,8 @@ impl Link {
             }
             (Frame::State(state), true) => {
                 self.served_as = v1::Serving::try_from(state.serving).ok();
+                let delay = (state.erase_after_ms > 0).then_some(UnixMillis(state.erase_after_ms));
+                self.delays_ours = delay;
                 Ok(())
             }
             // Evidence is kept and passed on once logs travel through third nodes.
@@ -95,20 +109,24 @@ impl Link {
             self.close(Closing::NoCommonVersion, out);
             return Ok(());
         }
-        let number = start_number(&hello.start_number)?;
-        let seen = start_number(&hello.last_start_number)?;
-        let confirmed = matches!(self.state, Some(PeerState::Active | PeerState::Paused));
-        if confirmed && !seen.is_zero() && !model.starts.contains(&seen) {
-            out.push(Output::Arrival(Arrival::StopSigning {
-                reason: ANOTHER_COPY_RAN,
-            }));
-            self.close(Closing::SigningStopped, out);
-            return Ok(());
+        let start = signed_start(&hello.start_number, &hello.start_signature)?;
+        let seen = signed_start(&hello.last_start_number, &hello.last_start_signature)?;
+        if !seen.number.is_zero() && !model.starts.contains(&seen.number) {
+            // Only our own key can say that we started: a peer's word stops nobody.
+            if is_signed(model, &model.me, &seen) {
+                out.push(Output::Arrival(Arrival::StopSigning {
+                    reason: ANOTHER_COPY_RAN,
+                }));
+                self.close(Closing::SigningStopped, out);
+                return Ok(());
+            }
+            self.refused(Refusal::new("start number", Reason::BadSignature), out);
         }
-        out.push(Output::Arrival(Arrival::Start {
-            rcp: self.peer,
-            number,
-        }));
+        // One that we cannot verify, perhaps for want of its newest key, is not noted.
+        if is_signed(model, &self.peer, &start) {
+            let rcp = self.peer;
+            out.push(Output::Arrival(Arrival::Start { rcp, start }));
+        }
         let expected = have_of(model, &self.peer, &self.peer, context.now);
         let same = hello.have.as_slice() == expected.as_bytes().as_slice();
         self.hello = Some(hello);
@@ -122,12 +140,21 @@ impl Link {
         }
         // Last: whoever has this has our answer to its hello, and has introduced itself anew if it
         // had to, so that its receipts can be judged here.
-        out.push(session(Frame::State(serving_as(self.state))));
+        self.say_state(context, out);
         let peer = self.peer;
         for log in model.logs.values().filter(|log| log.owner == peer) {
             self.learn(log.id, log.seed);
         }
         Ok(())
+    }
+
+    /// How we serve the peer, and whether we delay the erasure of what it withdrew.
+    pub(super) fn say_state(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        self.told_delay = context.model.delayed_until(&self.peer);
+        out.push(session(Frame::State(v1::StateFrame {
+            serving: serving_as(self.state).into(),
+            erase_after_ms: self.told_delay.map_or(0, |until| until.0),
+        })));
     }
 
     /// Who we are, when a key or a card of ours is newer than what the session began with.
@@ -146,6 +173,10 @@ impl Link {
         context: &Context<'_>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
+        self.identities += 1;
+        if self.identities > IDENTITIES_PER_LINK_MAX {
+            return Err(Refusal::new("charter", Reason::TooLong));
+        }
         let found = Identity::verify(message)?;
         if ![self.peer, context.model.me].contains(&found.charter.rcp()) {
             return Err(Refusal::new("charter", Reason::NotEntitled));
@@ -198,7 +229,9 @@ impl Link {
             .charter(&model.me)
             .ok_or(Refusal::new("charter", Reason::WrongRcp))?;
         if !self.said {
-            // To the peer there is a difference, whatever it looked like from here.
+            // To the peer there is a difference, whatever it looked like from here. Perhaps it
+            // lacked our key, and so could not take the heads that it was told of meanwhile.
+            self.announced.clear();
             self.say_what_we_have(context, out);
         }
         self.their_have_logs += have.logs.len();
@@ -309,6 +342,10 @@ impl Link {
         if !may_call(self.state, Call::SendHeld) || model.signing_stopped.is_some() {
             return;
         }
+        // A receipt says that what is withdrawn is erased.
+        if model.delayed_until(&self.peer).is_some() {
+            return;
+        }
         // A peer that has not confirmed us takes no receipt; once it has, it says so.
         let takes = [v1::Serving::Active, v1::Serving::Paused, v1::Serving::Left];
         if !self
@@ -352,6 +389,20 @@ impl Link {
             }
         }
     }
+}
+
+fn signed_start(number: &[u8], signature: &[u8]) -> Result<SignedStart, Refusal> {
+    let number = StartNumber::from_slice(number)?;
+    let signature = match signature {
+        [] => NO_SIGNATURE,
+        bytes => wire::signature("start number", bytes)?,
+    };
+    Ok(SignedStart { number, signature })
+}
+
+fn is_signed(model: &Model, rcp: &RcpId, start: &SignedStart) -> bool {
+    let charter = model.charter(rcp);
+    charter.is_some_and(|charter| verify_start(charter, &start.number, &start.signature).is_ok())
 }
 
 fn say_who_we_are(context: &Context<'_>, out: &mut Vec<Output>) {

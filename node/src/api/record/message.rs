@@ -55,7 +55,7 @@ pub fn record(view: &View<'_>, shown: &Shown, with_raw: bool) -> v1::Record {
             kind_word(kind)
         },
         version: shown.current.as_ref().map_or(0, |stand| stand.version),
-        state: state(view, shown).into(),
+        state: state(shown).into(),
         time_ms: header.map_or(0, |header| header.time.0),
         title,
         standings: standings
@@ -88,7 +88,7 @@ fn circle_name(log: &corridor_rules::Log) -> String {
     }
 }
 
-fn state(view: &View<'_>, shown: &Shown) -> v1::RecordState {
+fn state(shown: &Shown) -> v1::RecordState {
     match (&shown.current, &shown.signed) {
         (Some(_), Some(_)) => v1::RecordState::Current,
         (Some(stand), None) => {
@@ -103,19 +103,19 @@ fn state(view: &View<'_>, shown: &Shown) -> v1::RecordState {
                 v1::RecordState::Awaited
             }
         }
-        (None, _) if shown.row.withdrawn.is_some() => v1::RecordState::Withdrawn,
-        (None, _) if shown.key.rcp == view.me => v1::RecordState::Internal,
+        (None, _) if shown.withdrawal.is_some() => v1::RecordState::Withdrawn,
+        (None, _) if shown.own => v1::RecordState::Internal,
         (None, _) => v1::RecordState::Left,
     }
 }
 
 fn withdrawal(view: &View<'_>, shown: &Shown) -> Option<v1::WithdrawalInfo> {
-    let withdrawn = shown.row.withdrawn.as_ref()?;
+    let withdrawn = shown.withdrawal.as_ref()?;
     let said = &withdrawn.withdrawal;
     let note = view
         .notes
-        .get(&said.note)
-        .and_then(|(_, place)| view.salted(*place))
+        .get(&(shown.key.rcp, said.note))
+        .and_then(|place| view.salted(*place))
         .and_then(|(_, note)| v1::WithdrawalNote::decode(note.as_slice()).ok());
     let replacement = RecordKey {
         rcp: shown.key.rcp,
