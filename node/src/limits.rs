@@ -41,6 +41,8 @@ pub const REDIAL_MAX_MS: u64 = 30_000;
 pub const DIAL_COURTESY: Duration = Duration::from_secs(2);
 /// Between two looks of a link at what time alone changes: rights that end, receipts that are due.
 pub const TICK: Duration = Duration::from_secs(1);
+/// Between two looks at what falls due by time alone, such as the end of a delay of a day.
+pub const DUE: Duration = Duration::from_secs(60);
 /// Records on a page unless asked otherwise.
 pub const PAGE_DEFAULT: usize = 100;
 /// Records on a page at most.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use corridor_proto::{RcpId, StartNumber};
 use corridor_rules::desk::Wish;
+use corridor_rules::ingest::{Arrival, JOURNAL_LOST_ITS_END};
 use corridor_store::{Item, Opening, Signer, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -19,8 +20,9 @@ use crate::exchange::service::{PeerCalls, PeerConnection};
 use crate::exchange::tls::{PeerCert, Tls, api_acceptor};
 use crate::exchange::{Exchange, dial, listen};
 use crate::limits::{
-    API_CONNECTIONS_MAX, API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, KEEP_ALIVE, KEEP_ALIVE_ANSWER,
-    PEER_CONNECTIONS_MAX, PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, STREAM_WINDOW_BYTES,
+    API_CONNECTIONS_MAX, API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DUE, KEEP_ALIVE,
+    KEEP_ALIVE_ANSWER, PEER_CONNECTIONS_MAX, PEER_MESSAGE_BYTES, PEER_STREAMS_MAX,
+    STREAM_WINDOW_BYTES,
 };
 use crate::operate::access::Access;
 use crate::operate::config::Config;
@@ -84,11 +86,18 @@ pub async fn start(
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);
     let (store, opening) = open(data, &folder, keys, progress)?;
     let me = store.read(|view| view.me);
-    if let Err(error) = say_start(data, &config, &store) {
-        // The folder must be free again before the caller hears of it.
-        store.close()?;
-        return Err(error);
-    }
+    let reads_only = match say_start(data, &config, &store, &opening) {
+        Ok(()) => false,
+        Err(InitError::Store(error)) if error.leaves_reading() => {
+            tracing::error!(%error, "nothing can be written: this node only shows what it holds");
+            true
+        }
+        Err(error) => {
+            // The folder must be free again before the caller hears of it.
+            store.close()?;
+            return Err(error);
+        }
+    };
     let (sender, changed) = watch::channel(0);
     store.on_change(move |revision| {
         sender.send_replace(revision);
@@ -97,35 +106,21 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let exchange = Exchange::new(store, peer_tls, changed, stopped.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(dial::dial_all(Arc::clone(&exchange), stopped.clone()));
-    tasks.spawn(serve_peers(
-        Arc::clone(&exchange),
-        listeners.peers,
-        stopped.clone(),
-    ));
-    let access = Arc::new(Access::of(data));
-    let incoming = listen::incoming(
-        listeners.api,
-        api_tls,
-        API_CONNECTIONS_MAX,
-        stopped.clone(),
-        |_| Some(()),
-    );
+    if !reads_only {
+        tasks.spawn(dial::dial_all(Arc::clone(&exchange), stopped.clone()));
+        tasks.spawn(serve_peers(
+            Arc::clone(&exchange),
+            listeners.peers,
+            stopped.clone(),
+        ));
+        tasks.spawn(fall_due(Arc::clone(&exchange), stopped.clone()));
+    }
     let api = api::Api {
         desk: desk.clone(),
         statuses: Arc::clone(&exchange.statuses),
-        access,
+        access: Arc::new(Access::of(data)),
     };
-    tasks.spawn(async move {
-        let server = Server::builder()
-            .max_concurrent_streams(API_STREAMS_MAX)
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER));
-        let serving = api::serve(server, api, incoming, stopped);
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "api listener ended");
-        }
-    });
+    tasks.spawn(serve_api(api, listeners.api, api_tls, stopped));
     Ok(Running {
         me,
         desk,
@@ -174,13 +169,41 @@ fn open(
     )?)
 }
 
-/// What a start makes durable before anything is served: its random number, and a card if need be.
-fn say_start(data: &Path, config: &Config, store: &Store) -> Result<(), InitError> {
+/// Looks now and then at what falls due by time alone.
+async fn fall_due(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(DUE);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+        if let Err(error) = exchange.append(Item::Due).await {
+            tracing::error!(%error, "what falls due was not carried out");
+        }
+    }
+}
+
+/// What a start makes durable before anything is served: its random number, a card if need be, and
+/// that nothing more is signed if acknowledged writes are gone.
+fn say_start(
+    data: &Path,
+    config: &Config,
+    store: &Store,
+    opening: &Opening,
+) -> Result<(), InitError> {
+    if opening.lost_its_end {
+        let reason = JOURNAL_LOST_ITS_END;
+        let arrival = Arrival::StopSigning { reason };
+        store.append_blocking(Item::Arrival(arrival), edge::now())?;
+    }
     let number = edge::random().map_err(|source| FileError::io(data, source))?;
     let wish = Wish::Start {
         number: StartNumber::new(number),
     };
     store.append_blocking(Item::Wish(wish), edge::now())?;
+    if store.read(|view| view.signing_stopped.is_some()) {
+        return Ok(());
+    }
     renew_card(data, config, store)
 }
 
@@ -210,6 +233,23 @@ fn renew_card(data: &Path, config: &Config, store: &Store) -> Result<(), InitErr
         store.append_blocking(Item::Wish(Wish::RenewCard { card: fresh }), edge::now())?;
     }
     Ok(())
+}
+
+async fn serve_api(
+    api: api::Api,
+    listener: TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+    stopped: watch::Receiver<bool>,
+) {
+    let (limit, any) = (API_CONNECTIONS_MAX, |_: &_| Some(()));
+    let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), any);
+    let server = Server::builder()
+        .max_concurrent_streams(API_STREAMS_MAX)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER));
+    if let Err(error) = api::serve(server, api, incoming, stopped).await {
+        tracing::error!(%error, "api listener ended");
+    }
 }
 
 async fn serve_peers(

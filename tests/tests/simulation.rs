@@ -1,5 +1,7 @@
 //! Many simulated nodes under seeded faults: nothing leaks or is lost, and all come to rest equal.
 
+#![allow(clippy::expect_used, reason = "this is test code")]
+
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::desk::Wish;

@@ -67,8 +67,7 @@ impl Api {
 /// Records with a body held here, by RCP.
 fn held_records(view: &View<'_>) -> Result<HashMap<RcpId, u64>, Status> {
     let mut held = HashMap::new();
-    for entry in view.rows(None) {
-        let (key, row) = entry.map_err(status::store)?;
+    for (key, row) in view.rows(None) {
         let current = row.current(|_| true);
         if current.is_some_and(|stand| row.body(&stand.version_hash).is_some()) {
             *held.entry(key.rcp).or_default() += 1;

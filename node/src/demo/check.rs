@@ -45,8 +45,7 @@ pub fn check(stage: &Stage, script: &Script) -> Result<Findings, DemoError> {
     for (reader, actor) in &stage.actors {
         let held = actor.node.desk.store().read(|view| {
             let mut held: Vec<(RecordKey, bool)> = Vec::new();
-            for entry in view.rows(None) {
-                let (key, row) = entry?;
+            for (key, row) in view.rows(None) {
                 let text = row.versions.iter().any(|version| !version.erased);
                 let current = row.current(|_| true).map_or(0, |stand| stand.version);
                 let newest = row

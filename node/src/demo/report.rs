@@ -66,8 +66,7 @@ fn holdings(stage: &Stage) -> Result<(), DemoError> {
     for actor in stage.actors.values() {
         let row = actor.node.desk.store().read(|view| {
             let mut count: BTreeMap<String, usize> = BTreeMap::new();
-            for entry in view.rows(None) {
-                let (key, row) = entry?;
+            for (key, row) in view.rows(None) {
                 let held = |stand: &corridor_rules::row::Stand| {
                     row.lives(stand) && row.body(&stand.version_hash).is_some()
                 };

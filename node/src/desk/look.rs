@@ -108,8 +108,7 @@ pub fn preview(
             .is_some_and(|log| log.owner == view.me && may_read(view, log, &reader, now).is_ok())
     };
     let mut preview = Preview::default();
-    for entry in view.rows(None) {
-        let (key, mut row) = entry?;
+    for (key, mut row) in view.rows(None) {
         if key.rcp != view.me {
             continue;
         }

@@ -144,6 +144,7 @@ impl Driver<'_> {
                 source: view,
                 now: edge::now(),
                 key: &key,
+                all_erased: view.all_erased(),
             };
             link.handle(input, &context)
         })
@@ -186,6 +187,7 @@ impl Driver<'_> {
                 source: view,
                 now: edge::now(),
                 key: &key,
+                all_erased: view.all_erased(),
             };
             self.link.is_quiet(&context)
         });

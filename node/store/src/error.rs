@@ -63,6 +63,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store can still be read, though nothing can be written to it now.
+    pub const fn leaves_reading(&self) -> bool {
+        matches!(
+            self,
+            Self::Journal(JournalError::ReadOnly(_) | JournalError::DiskFull { .. })
+        )
+    }
+
     /// Whether nothing can be written any more in this process.
     pub const fn is_final(&self) -> bool {
         matches!(

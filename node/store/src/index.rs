@@ -4,11 +4,15 @@
 //! where the lines of a log lie, one entry a frame; `e` blobs whose erasure is not yet done. It is
 //! never flushed on the write path: a power cut may lose any of it, and then it is rebuilt.
 //!
-//! **Invariant:** no body, no key and no title is ever in here.
+//! A piece of it that cannot be read is never taken for one that is not there: while the store is
+//! being opened the index is thrown away and rebuilt, later the process ends and the next start
+//! does so. **Invariant:** no body, no key and no title is ever in here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::row::{RecordKey, RecordRow};
@@ -30,15 +34,61 @@ const ERASE: u8 = b'e';
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     db: sled::Db,
+    path: PathBuf,
+    /// Whether the node is up, so that a failure ends the process.
+    is_up: Arc<AtomicBool>,
 }
+
+/// What a failure of the index unwinds with while the store is being opened.
+pub(crate) struct Unusable(pub String);
 
 impl Index {
     /// Opens the index, or makes an empty one; one that cannot be opened is thrown away. The second
     /// value says why that was done.
     pub fn open(path: &Path) -> Result<(Self, Option<String>), StoreError> {
-        match Self::try_open(path) {
+        let found = if mark(path).exists() {
+            Err("it failed while the node was up".to_owned())
+        } else {
+            Self::try_open(path)
+        };
+        match found {
+            // Without its position nothing is known of how far the rows go.
+            Ok(index) if index.position().is_none() && !index.db.is_empty() => {
+                drop(index);
+                Ok((
+                    Self::renew(path)?,
+                    Some("it did not say how far it goes".to_owned()),
+                ))
+            }
             Ok(index) => Ok((index, None)),
             Err(why) => Ok((Self::renew(path)?, Some(why))),
+        }
+    }
+
+    /// From now on a failure ends the process.
+    pub fn set_up(&self) {
+        self.is_up.store(true, Ordering::Relaxed);
+    }
+
+    /// The index cannot be read or written. What is derived from half of it would be wrong, and
+    /// what is in the journal is safe, so nothing goes on from here: the next start rebuilds it.
+    fn fail(&self, why: String) -> ! {
+        if !self.is_up.load(Ordering::Relaxed) {
+            std::panic::resume_unwind(Box::new(Unusable(why)));
+        }
+        tracing::error!(
+            why,
+            "the index failed; the node ends, and its next start rebuilds it"
+        );
+        // Without the mark the next start finds the failure again, or a position that is behind.
+        let _ = std::fs::write(mark(&self.path), why);
+        std::process::abort();
+    }
+
+    fn expect<T>(&self, read: Result<T, impl std::fmt::Display>) -> T {
+        match read {
+            Ok(value) => value,
+            Err(error) => self.fail(error.to_string()),
         }
     }
 
@@ -54,20 +104,31 @@ impl Index {
                 });
             }
         }
-        Self::try_open(path).map_err(StoreError::Index)
+        let index = Self::try_open(path).map_err(StoreError::Index)?;
+        match std::fs::remove_file(mark(path)) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                let path = mark(path);
+                Err(StoreError::Io { path, source })
+            }
+            _ => Ok(index),
+        }
     }
 
     fn try_open(path: &Path) -> Result<Self, String> {
-        let path: PathBuf = path.to_owned();
+        let folder: PathBuf = path.to_owned();
         // sled panics on some damage; the index is worth nothing then, and nothing else is touched.
         let opened = catch_unwind(AssertUnwindSafe(move || {
             sled::Config::new()
-                .path(path)
+                .path(&folder)
                 .cache_capacity(CACHE_BYTES)
                 .flush_every_ms(None)
                 .mode(sled::Mode::HighThroughput)
                 .open()
-                .map(|db| Self { db })
+                .map(|db| Self {
+                    db,
+                    path: folder,
+                    is_up: Arc::default(),
+                })
         }));
         match opened {
             Ok(Ok(index)) => Ok(index),
@@ -82,60 +143,70 @@ impl Index {
     }
 
     fn get(&self, key: &[u8]) -> Option<sled::IVec> {
-        self.db.get(key).ok().flatten()
+        self.expect(self.db.get(key))
     }
 
     /// Where the lines of a log from `index` on lie: the place of a frame, and its first index.
     pub fn lines_at(&self, log: &LogId, index: u64) -> Option<(u64, Place)> {
         let (low, high) = (lines_key(log, 0), lines_key(log, index));
-        let (key, value) = self.db.range(low..=high).next_back()?.ok()?;
-        let from = u64::from_be_bytes(key.get(33..)?.try_into().ok()?);
-        Some((from, Place::from_bytes(value.as_ref().try_into().ok()?)))
+        let (key, value) = self.expect(self.db.range(low..=high).next_back()?);
+        let from = key.get(33..).and_then(|from| from.try_into().ok());
+        let place = value.as_ref().try_into().ok();
+        let Some((from, place)) = from.zip(place) else {
+            self.fail("a place of lines has another length".to_owned());
+        };
+        Some((u64::from_be_bytes(from), Place::from_bytes(place)))
     }
 
     /// All rows, in the order of their keys, from `after` on.
     pub fn rows(
         &self,
         after: Option<&RecordKey>,
-    ) -> impl Iterator<Item = Result<(RecordKey, RecordRow), StoreError>> + use<> {
+    ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
         let start = after.map_or_else(|| vec![ROW], |key| [row_key(key), vec![0]].concat());
-        self.db.range(start..vec![ROW + 1]).map(|entry| {
-            let (key, value) = entry.map_err(|error| StoreError::Index(error.to_string()))?;
-            let key = parse_row_key(&key).ok_or(StoreError::Frame("index key"))?;
-            Ok((key, row_codec::decode(&value)?))
+        let index = self.clone();
+        self.db.range(start..vec![ROW + 1]).map(move |entry| {
+            let (key, value) = index.expect(entry);
+            (index.parsed(&key), index.expect(row_codec::decode(&value)))
         })
+    }
+
+    fn parsed(&self, row_key: &[u8]) -> RecordKey {
+        let key = parse_row_key(row_key);
+        key.unwrap_or_else(|| self.fail("a key of a row has another length".to_owned()))
     }
 
     /// The keys of an RCP's rows.
     fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
         let prefix = [&[ROW], rcp.as_bytes().as_slice()].concat();
+        let index = self.clone();
         let keys = self.db.scan_prefix(prefix).keys();
-        keys.filter_map(|key| parse_row_key(&key.ok()?))
+        keys.map(move |key| index.parsed(&index.expect(key)))
     }
 
     /// The keys of a log's lines.
     fn line_keys(&self, log: &LogId) -> impl Iterator<Item = Vec<u8>> + use<> {
         let prefix = [&[LINES], log.as_bytes().as_slice()].concat();
+        let index = self.clone();
         let keys = self.db.scan_prefix(prefix).keys();
-        keys.filter_map(|key| Some(key.ok()?.to_vec()))
+        keys.map(move |key| index.expect(key).to_vec())
     }
 
     /// Blobs whose erasure is not yet done.
     pub fn pending_erasures(&self) -> Vec<Place> {
-        let place = |key: sled::IVec| Some(Place::from_bytes(key.get(1..)?.try_into().ok()?));
-        self.db
-            .scan_prefix([ERASE])
-            .keys()
-            .filter_map(|key| place(key.ok()?))
-            .collect()
+        let place = |key: &[u8]| Some(Place::from_bytes(key.get(1..)?.try_into().ok()?));
+        let keys = self.db.scan_prefix([ERASE]).keys();
+        let places = keys.map(|key| place(&self.expect(key)));
+        let places: Option<Vec<Place>> = places.collect();
+        places.unwrap_or_else(|| self.fail("a place to erase has another length".to_owned()))
     }
 
     /// Applies a batch, whole or not at all.
-    pub fn apply(&self, batch: Batch, position: &Position) -> Result<(), StoreError> {
+    pub fn apply(&self, batch: Batch, position: &Position) {
         let mut out = sled::Batch::default();
         for (key, row) in batch.rows {
             match row {
-                Some(row) => out.insert(row_key(&key), row_codec::encode(&row)?),
+                Some(row) => out.insert(row_key(&key), self.expect(row_codec::encode(&row))),
                 None => out.remove(row_key(&key)),
             }
         }
@@ -152,9 +223,12 @@ impl Index {
             out.remove(erase_key(place));
         }
         out.insert(META, position.to_bytes().as_slice());
-        self.db
-            .apply_batch(out)
-            .map_err(|error| StoreError::Index(error.to_string()))
+        // A panic of sled's in here must not leave the lock of the state behind for others.
+        let applied = catch_unwind(AssertUnwindSafe(|| self.db.apply_batch(out)));
+        match applied {
+            Ok(applied) => self.expect(applied),
+            Err(_) => self.fail("sled stopped while it wrote".to_owned()),
+        }
     }
 
     /// Writes everything out, at a clean end.
@@ -168,7 +242,8 @@ impl Index {
 
 impl Rows for Index {
     fn row(&self, key: &RecordKey) -> Option<RecordRow> {
-        row_codec::decode(&self.get(&row_key(key))?).ok()
+        let row = self.get(&row_key(key))?;
+        Some(self.expect(row_codec::decode(&row)))
     }
 }
 
@@ -245,6 +320,11 @@ impl RowsMut for Overlay<'_> {
     }
 }
 
+/// The file that says that the index failed, beside its folder.
+fn mark(index: &Path) -> PathBuf {
+    index.with_extension("failed")
+}
+
 fn row_key(key: &RecordKey) -> Vec<u8> {
     [
         &[ROW],
@@ -275,4 +355,41 @@ fn is_of(lines_key: &[u8], log: &LogId) -> bool {
 
 fn erase_key(place: Place) -> Vec<u8> {
     [&[ERASE], place.to_bytes().as_slice()].concat()
+}
+
+/// Ways to spoil an index, for tests of what is made of it.
+#[cfg(test)]
+pub(crate) mod spoil {
+    use super::{META, ROW};
+    use std::path::Path;
+
+    fn change(index: &Path, change: impl Fn(&sled::Db)) {
+        let db = sled::open(index).expect("sled");
+        change(&db);
+        db.flush().expect("flush");
+    }
+
+    /// Cuts the end of a row off.
+    pub fn cut_row(index: &Path) {
+        change(index, |db| {
+            let row = db.scan_prefix([ROW]).next().expect("a row");
+            let (key, value) = row.expect("read");
+            let cut = &value[..value.len() - 1];
+            db.insert(key, cut).expect("insert");
+        });
+    }
+
+    /// Adds a row whose key is none.
+    pub fn odd_key(index: &Path) {
+        change(index, |db| {
+            db.insert([ROW, 0], b"").expect("insert");
+        });
+    }
+
+    /// Takes away how far the index goes.
+    pub fn no_position(index: &Path) {
+        change(index, |db| {
+            db.remove(META).expect("remove");
+        });
+    }
 }

@@ -154,3 +154,64 @@ fn flag(read: &mut Reader<'_>) -> Result<bool, Refusal> {
         _ => Err(read.refuse(Reason::Malformed)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    /// A row with something in every field.
+    fn row() -> RecordRow {
+        let (log, hash) = (LogId::new([1; 32]), Hash::new([2; 32]));
+        RecordRow {
+            withdrawn: vec![Withdrawn {
+                withdrawal: Withdrawal {
+                    record: RecordId::new([3; 16]),
+                    up_to: 4,
+                    reason: WithdrawalReason::StateRequest,
+                    note: Hash::new([5; 32]),
+                    replacement: RecordId::new([6; 16]),
+                },
+                time: UnixMillis(7),
+                log,
+                index: 8,
+            }],
+            stands: vec![Stand {
+                log,
+                version: 9,
+                version_hash: hash,
+                index: 10,
+                first: 11,
+                left: true,
+            }],
+            versions: vec![HeldVersion {
+                version: 9,
+                version_hash: hash,
+                kind: 12,
+                time: UnixMillis(13),
+                place: corridor_rules::Place {
+                    segment: 14,
+                    generation: 15,
+                    offset: 16,
+                },
+                erased: true,
+            }],
+            named: [(9, hash), (17, hash)].into(),
+            conflicts: [17].into(),
+            quarantined: vec![(hash, "BAD_SIGNATURE".to_owned())],
+            revision: 18,
+        }
+    }
+
+    #[test]
+    fn a_row_keeps_its_layout() {
+        let bytes = encode(&row()).expect("encode");
+        assert_eq!(decode(&bytes), Ok(row()));
+        let digest = Sha256::digest(&bytes);
+        let short: Vec<u8> = digest.iter().take(4).copied().collect();
+        assert_eq!((bytes.len(), short), (433, vec![35, 187, 56, 26]));
+        for end in 0..bytes.len() {
+            assert!(decode(&bytes[..end]).is_err(), "cut at {end}");
+        }
+    }
+}

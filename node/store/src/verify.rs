@@ -277,8 +277,7 @@ impl Audit {
             return Ok(());
         }
         let mut stored: HashMap<RecordKey, RecordRow> = HashMap::new();
-        for entry in index.rows(None) {
-            let (key, row) = entry?;
+        for (key, row) in index.rows(None) {
             stored.insert(key, row);
         }
         self.report.rows = u64::try_from(stored.len()).unwrap_or(0);

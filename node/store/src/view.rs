@@ -10,9 +10,8 @@ use corridor_rules::serve::Source;
 use corridor_rules::{Model, Place, Rows};
 
 use crate::codec;
-use crate::error::StoreError;
 use crate::index::Index;
-use crate::journal::Reader;
+use crate::journal::{Reader, StoredFrame};
 use crate::row_codec::place_in;
 
 /// A consistent look at the store, while it is held.
@@ -20,6 +19,7 @@ pub struct View<'a> {
     pub(crate) model: &'a Model,
     pub(crate) index: &'a Index,
     pub(crate) reader: &'a Reader,
+    pub(crate) all_erased: bool,
 }
 
 impl View<'_> {
@@ -27,8 +27,34 @@ impl View<'_> {
     pub fn rows(
         &self,
         after: Option<&RecordKey>,
-    ) -> impl Iterator<Item = Result<(RecordKey, RecordRow), StoreError>> + use<> {
+    ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
         self.index.rows(after)
+    }
+
+    /// Whether everything that was to be erased is.
+    pub const fn all_erased(&self) -> bool {
+        self.all_erased
+    }
+
+    /// The blob at a place, if it is what its frame says; damage is told in the log.
+    fn intact(&self, place: Place) -> Option<StoredFrame> {
+        let frame = match self.reader.read(place_in(place)) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::error!(%error, "cannot read the journal");
+                return None;
+            }
+        };
+        if frame.blob.is_empty() || codec::blob_intact(frame.kind, &frame.meta, &frame.blob) {
+            return Some(frame);
+        }
+        let (segment, offset) = (place.segment, place.offset);
+        tracing::error!(
+            segment,
+            offset,
+            "a text is damaged; run verify-store, restore a backup"
+        );
+        None
     }
 }
 
@@ -52,7 +78,7 @@ impl Source for View<'_> {
     }
 
     fn record(&self, place: Place) -> Option<SignedRecord> {
-        let frame = self.reader.read(place_in(place)).ok()?;
+        let frame = self.intact(place)?;
         let (salt, body) = codec::content(&frame.blob)?;
         match codec::fact(frame.kind, &frame.meta) {
             Ok(Fact::Record { header, .. }) => Some(SignedRecord { header, salt, body }),
@@ -61,7 +87,7 @@ impl Source for View<'_> {
     }
 
     fn salted(&self, place: Place) -> Option<(Salt, Vec<u8>)> {
-        codec::content(&self.reader.read(place_in(place)).ok()?.blob)
+        codec::content(&self.intact(place)?.blob)
     }
 }
 
@@ -74,8 +100,13 @@ fn read_lines(index: &Index, reader: &Reader, log: &LogId, from: u64, to: u64) -
             break;
         };
         let Ok(frame) = reader.read(place) else { break };
-        let Ok(Fact::Lines { lines, .. }) = codec::fact(frame.kind, &frame.meta) else {
-            break;
+        let lines = match codec::fact(frame.kind, &frame.meta) {
+            Ok(Fact::Lines {
+                log: of,
+                from,
+                lines,
+            }) if of == *log && from == first => lines,
+            _ => break,
         };
         let skip = usize::try_from(next - first).unwrap_or(usize::MAX);
         let take = usize::try_from(to - next).unwrap_or(usize::MAX);

@@ -1,15 +1,20 @@
 //! The one writer and the one door.
 //!
 //! An item is decided against the state, appended as one group with one sync, and taken into the
-//! state; only then is its sender answered. **Invariant:** no other code appends to the journal of
-//! a running node.
+//! state; only then is its sender answered. What it erases is erased next, and again before each
+//! later item if the disk had no room; until then no receipt says that it is gone.
+//!
+//! **Invariant:** no other code appends to the journal of a running node.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use corridor_proto::UnixMillis;
 use corridor_proto::key::SecretKey;
+use corridor_rules::brake;
 use corridor_rules::desk::{Desk, Wish};
 use corridor_rules::fact::Fact;
 use corridor_rules::ingest::{self, Arrival};
@@ -19,7 +24,7 @@ use crate::codec;
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::index::{Batch, Index, Overlay};
-use crate::journal::{Journal, JournalError, NewFrame, Place, Reader};
+use crate::journal::{Journal, NewFrame, Place, Reader};
 use crate::row_codec::{place_in, place_out};
 use crate::view::View;
 
@@ -52,6 +57,8 @@ pub enum Item {
     Rotation(Wish, Arc<SecretKey>),
     /// An arrival from a peer.
     Arrival(Arrival),
+    /// Whatever falls due by time alone.
+    Due,
 }
 
 /// What an item led to.
@@ -84,6 +91,8 @@ struct Shared {
     index: Index,
     reader: Reader,
     signer: Arc<Signer>,
+    /// Whether something is still to be erased; set with the state that demands it.
+    erasing: AtomicBool,
     hooks: RwLock<Vec<Hook>>,
 }
 
@@ -94,12 +103,14 @@ impl Store {
         index: Index,
         model: Model,
         signer: Arc<Signer>,
+        pending: BTreeSet<Place>,
     ) -> Self {
         let shared = Arc::new(Shared {
             model: RwLock::new(model),
             index,
             reader: journal.reader(),
             signer,
+            erasing: AtomicBool::new(!pending.is_empty()),
             hooks: RwLock::new(Vec::new()),
         });
         let (inbox, items) = mpsc::channel();
@@ -108,6 +119,7 @@ impl Store {
             journal,
             shared: Arc::clone(&shared),
             stopped: None,
+            pending,
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -159,6 +171,7 @@ impl Store {
             model: &model,
             index,
             reader,
+            all_erased: !self.shared.erasing.load(Ordering::SeqCst),
         })
     }
 
@@ -201,10 +214,13 @@ struct Writer {
     journal: Journal,
     shared: Arc<Shared>,
     stopped: Option<String>,
+    /// What is still to be erased.
+    pending: BTreeSet<Place>,
 }
 
 impl Writer {
     fn run(mut self, items: &Receiver<Message>) {
+        self.erase();
         while let Ok(Message::Item(item, now, answer)) = items.recv() {
             let outcome = self.item(*item, now);
             if let Err(error) = &outcome
@@ -221,6 +237,9 @@ impl Writer {
     fn item(&mut self, item: Item, now: UnixMillis) -> Result<Done, StoreError> {
         if let Some(why) = &self.stopped {
             return Err(StoreError::Stopped(why.clone()));
+        }
+        if !self.pending.is_empty() {
+            self.erase();
         }
         let (facts, new_key) = self.decide(item, now)?;
         let revision = {
@@ -239,11 +258,11 @@ impl Writer {
         // A crash before this line loses the item, which nobody was told of; after it, the next
         // start takes it in.
         let places = self.journal.append(&frames?)?;
-        let (revision, erase) = self.take_in(&facts, &places)?;
+        let revision = self.take_in(&facts, &places);
         if let Some(key) = new_key {
             self.shared.signer.replace(key);
         }
-        self.erase(erase)?;
+        self.erase();
         for hook in self
             .shared
             .hooks
@@ -277,6 +296,7 @@ impl Writer {
             Item::Arrival(arrival) => {
                 return Ok((ingest::decide(&model, rows, &arrival, now)?, None));
             }
+            Item::Due => return Ok((brake::due(&model, now), None)),
             Item::Wish(wish) => (wish, None),
             Item::Rotation(wish, key) => (wish, Some(key)),
         };
@@ -299,9 +319,8 @@ impl Writer {
     }
 
     /// The facts are durable; now they count. A crash in here costs a piece of the index.
-    fn take_in(&self, facts: &[Fact], places: &[Place]) -> Result<(u64, Vec<Place>), StoreError> {
+    fn take_in(&mut self, facts: &[Fact], places: &[Place]) -> u64 {
         let mut batch = Batch::default();
-        let mut erase = Vec::new();
         let mut model = self
             .shared
             .model
@@ -318,29 +337,40 @@ impl Writer {
             };
             for Effect::Erase(old) in model.apply(Some(&mut rows), fact, place_out(*place)) {
                 batch.erase(place_in(old));
-                erase.push(place_in(old));
+                self.pending.insert(place_in(old));
             }
         }
-        self.shared.index.apply(batch, &self.journal.position())?;
-        Ok((model.revision, erase))
+        self.shared.index.apply(batch, &self.journal.position());
+        let erasing = !self.pending.is_empty();
+        self.shared.erasing.store(erasing, Ordering::SeqCst);
+        model.revision
     }
 
-    fn erase(&mut self, places: Vec<Place>) -> Result<(), StoreError> {
-        if places.is_empty() {
-            return Ok(());
+    /// Erases what is to be erased; what cannot be erased now is tried again before the next item.
+    fn erase(&mut self) {
+        let all: Vec<Place> = self.pending.iter().copied().collect();
+        let mut erased = all.clone();
+        if self.journal.erase(&all).is_err() {
+            // One place that cannot be read must not keep the others.
+            erased.retain(|place| match self.journal.erase(&[*place]) {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::error!(%error, "a text that was withdrawn is still on the disk");
+                    false
+                }
+            });
         }
-        match self.journal.erase(&places) {
-            Ok(()) => {}
-            // No room for the erase frame: the index remembers, and the next start repeats it.
-            Err(error @ JournalError::DiskFull { .. }) => {
-                tracing::error!(%error, "erasure waits for room on the disk");
-                return Err(error.into());
-            }
-            Err(error) => return Err(error.into()),
+        if erased.is_empty() {
+            return;
         }
         let mut batch = Batch::default();
-        places.into_iter().for_each(|place| batch.erased(place));
-        self.shared.index.apply(batch, &self.journal.position())
+        for place in erased {
+            self.pending.remove(&place);
+            batch.erased(place);
+        }
+        self.shared.index.apply(batch, &self.journal.position());
+        let erasing = !self.pending.is_empty();
+        self.shared.erasing.store(erasing, Ordering::SeqCst);
     }
 }
 

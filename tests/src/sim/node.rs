@@ -178,6 +178,7 @@ impl Node {
             source: &self.store,
             now,
             key: self.key(),
+            all_erased: true,
         }
     }
 

@@ -86,6 +86,8 @@ pub const ANOTHER_COPY_RAN: &str = "ANOTHER_COPY_RAN";
 pub const HEAD_LACKING: &str = "PEER_HOLDS_A_HEAD_WE_LACK";
 /// Code: a charter of ours is longer than the one here.
 pub const KEYS_PREDATE_A_ROTATION: &str = "KEYS_PREDATE_A_ROTATION";
+/// Code: writes that were acknowledged are gone from the journal.
+pub const JOURNAL_LOST_ITS_END: &str = "JOURNAL_LOST_ITS_END";
 /// Code: there are two charters of ours, both signed by our keys.
 pub const CHARTER_FORKED: &str = "CHARTER_FORKED";
 

@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub now: UnixMillis,
     /// Our signing key, for receipts.
     pub key: &'a SecretKey,
+    /// Whether everything that was to be erased is: a receipt says so.
+    pub all_erased: bool,
 }
 
 /// What happens to a link.

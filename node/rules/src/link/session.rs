@@ -343,7 +343,7 @@ impl Link {
             return;
         }
         // A receipt says that what is withdrawn is erased.
-        if model.delayed_until(&self.peer).is_some() {
+        if model.delayed_until(&self.peer).is_some() || !context.all_erased {
             return;
         }
         // A peer that has not confirmed us takes no receipt; once it has, it says so.

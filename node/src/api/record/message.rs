@@ -164,8 +164,7 @@ pub fn page(
         }),
         (None, None) => None,
     };
-    for entry in view.rows(start.as_ref()) {
-        let (key, _) = entry.map_err(status::store)?;
+    for (key, _) in view.rows(start.as_ref()) {
         match parent {
             Some(rcp) if key.rcp < rcp => continue,
             Some(rcp) if key.rcp > rcp => break,

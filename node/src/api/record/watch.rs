@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use corridor_proto::v1;
-use corridor_rules::row::RecordKey;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -84,8 +83,7 @@ fn look(
         let seen = view.revision;
         let mut changes = Vec::new();
         if seen > cursor || first {
-            for entry in view.rows(None) {
-                let (key, row): (RecordKey, _) = entry.map_err(status::store)?;
+            for (key, row) in view.rows(None) {
                 if row.revision <= cursor {
                     continue;
                 }

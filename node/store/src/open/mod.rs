@@ -1,9 +1,10 @@
 //! Opening a store: the journal is folded, and the index is checked against it.
 //!
 //! **Invariant:** the index is used only if the journal has exactly the position that it says it
-//! has seen; otherwise it is thrown away and rebuilt in the same fold.
+//! has seen, and every row of it can be read; otherwise it is thrown away and rebuilt in a fold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use corridor_rules::{Effect, Model};
 use crate::codec;
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::index::{Batch, Index, Overlay};
-use crate::journal::{Cut, FrameRef, Group, Journal, Options, Place, Position};
+use crate::index::{Batch, Index, Overlay, Unusable};
+use crate::journal::{Cut, FrameRef, Group, Journal, Options, Place, Position, Recovery};
 use crate::row_codec::{place_in, place_out};
 use crate::writer::{Signer, Store};
 
@@ -33,6 +34,9 @@ pub struct Opening {
     pub cut: Option<Cut>,
     /// Damage that was found: the store can only be read until it is mended.
     pub damage: Vec<String>,
+    /// Whether the index had seen writes that the journal no longer has: they were acknowledged,
+    /// and are lost.
+    pub lost_its_end: bool,
 }
 
 /// Opens a store, one process at a time. `progress` hears of bytes done and bytes in all.
@@ -46,30 +50,122 @@ pub fn open(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Store, Opening), StoreError> {
     let folder = Folder::open(path)?;
-    let (mut index, mut rebuilt) = Index::open(&folder.index)?;
-    let mut fold = Fold::new(index.clone(), index.position());
-    let (mut journal, mut recovery) = fold.run(&folder, progress)?;
-    if fold.seen.is_none() && rebuilt.is_none() && recovery.groups > 1 {
+    let (index, mut rebuilt) = Index::open(&folder.index)?;
+    let seen = index.position();
+    let mut attempt = Attempt::make(&folder, index, progress)?;
+    // A cut is made once: what the first look found is what is told.
+    let first = attempt.recovery.clone();
+    let lost_its_end = seen.is_some_and(|seen| attempt.is_behind(&seen));
+    if seen.is_none() && rebuilt.is_none() && first.groups > 1 {
         rebuilt = Some("it was missing or empty".to_owned());
     }
-    if !fold.fits() {
-        // Another journal's, ahead of this one, or of a time before a compaction.
-        rebuilt = Some("it was not the index of this journal as it is now".to_owned());
-        drop(journal);
-        drop(fold);
-        drop(index);
-        index = Index::renew(&folder.index)?;
-        fold = Fold::new(index.clone(), None);
-        (journal, recovery) = fold.run(&folder, progress)?;
+    if let Some(why) = attempt.misfit.take() {
+        rebuilt = Some(why);
+        drop(attempt);
+        attempt = Attempt::make(&folder, Index::renew(&folder.index)?, progress)?;
+        if let Some(why) = attempt.misfit {
+            return Err(StoreError::Index(why));
+        }
     }
     let opening = Opening {
-        groups: recovery.groups,
+        groups: first.groups,
         index_rebuilt: rebuilt,
-        cut: recovery.cut,
-        damage: recovery.damages.iter().map(ToString::to_string).collect(),
+        cut: first.cut,
+        damage: first.damages.iter().map(ToString::to_string).collect(),
+        lost_its_end,
     };
-    let model = fold.finish(&mut journal)?;
-    Ok((Store::start(folder, journal, index, model, signer), opening))
+    let Attempt {
+        index,
+        model,
+        journal,
+        pending,
+        ..
+    } = attempt;
+    index.set_up();
+    let store = Store::start(folder, journal, index, model, signer, pending);
+    Ok((store, opening))
+}
+
+/// One fold of the journal over an index.
+struct Attempt {
+    index: Index,
+    model: Model,
+    journal: Journal,
+    recovery: Recovery,
+    pending: BTreeSet<Place>,
+    /// Why the index is not to be used, if so.
+    misfit: Option<String>,
+}
+
+impl Attempt {
+    fn make(
+        folder: &Folder,
+        index: Index,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Self, StoreError> {
+        let mut fold = Fold::new(index.clone(), index.position());
+        let ran = usable(|| fold.run(folder, progress));
+        let (journal, recovery) = match ran {
+            Ok(opened) => opened?,
+            // The journal is open in the unwound fold no more; it is opened for its own sake.
+            Err(why) => {
+                let (journal, recovery) = just_open(folder)?;
+                return Ok(Self::unfit(index, journal, recovery, why));
+            }
+        };
+        if !fold.fits() {
+            // Another journal's, ahead of this one, or of a time before a compaction.
+            let why = "it was not the index of this journal as it is now".to_owned();
+            return Ok(Self::unfit(index, journal, recovery, why));
+        }
+        let damaged = !recovery.damages.is_empty();
+        match usable(|| fold.finish(&journal, damaged)) {
+            Ok(finished) => {
+                let (model, pending) = finished?;
+                Ok(Self {
+                    index,
+                    model,
+                    journal,
+                    recovery,
+                    pending,
+                    misfit: None,
+                })
+            }
+            Err(why) => Ok(Self::unfit(index, journal, recovery, why)),
+        }
+    }
+
+    const fn unfit(index: Index, journal: Journal, recovery: Recovery, why: String) -> Self {
+        Self {
+            index,
+            model: Model::new(RcpId::ZERO),
+            journal,
+            recovery,
+            pending: BTreeSet::new(),
+            misfit: Some(why),
+        }
+    }
+
+    /// Whether an index that says this has seen more than the journal has. It is written only after
+    /// the journal was synced.
+    fn is_behind(&self, seen: &Position) -> bool {
+        let here = self.journal.position();
+        let same = seen.journal_id == here.journal_id && seen.compactions == here.compactions;
+        same && seen.place > here.place
+    }
+}
+
+/// What a look at the index gives, or why it cannot be used.
+fn usable<T>(look: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(look)).map_err(|why| match why.downcast::<Unusable>() {
+        Ok(why) => why.0,
+        Err(_) => "sled stopped while it was read".to_owned(),
+    })
+}
+
+fn just_open(folder: &Folder) -> Result<(Journal, Recovery), StoreError> {
+    let options = Options::new(&codec::blob_intact);
+    Ok(Journal::open(&folder.journal, &options, &mut |_| {})?)
 }
 
 /// What lies in a blob and is needed in memory: the last of each counts.
@@ -119,7 +215,7 @@ impl Fold {
         &mut self,
         folder: &Folder,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(Journal, crate::journal::Recovery), StoreError> {
+    ) -> Result<(Journal, Recovery), StoreError> {
         let options = Options::new(&codec::blob_intact);
         let opened = Journal::open(&folder.journal, &options, &mut |group| {
             progress(group.progress.bytes_done, group.progress.bytes_total);
@@ -155,8 +251,8 @@ impl Fold {
         }
         self.position = Some(group.position);
         if self.batch.len() >= REBUILD_BATCH && !indexed {
-            self.index
-                .apply(std::mem::take(&mut self.batch), &group.position)?;
+            let batch = std::mem::take(&mut self.batch);
+            self.index.apply(batch, &group.position);
         }
         Ok(())
     }
@@ -213,29 +309,36 @@ impl Fold {
     }
 
     /// What the fold could not do while the journal was being opened: cards and reader lists, the
-    /// bodies still to be fetched, and erasures that a crash cut short.
-    fn finish(mut self, journal: &mut Journal) -> Result<Model, StoreError> {
+    /// bodies still to be fetched; and the erasures that a crash cut short.
+    fn finish(
+        mut self,
+        journal: &Journal,
+        damaged: bool,
+    ) -> Result<(Model, BTreeSet<Place>), StoreError> {
         let reader = journal.reader();
         for (fact, place) in std::mem::take(&mut self.contents).into_values() {
             let fact = codec::with_blob(fact, reader.read(place)?.blob);
             self.model.apply(None, &fact, place_out(place));
         }
         if let Some(position) = self.position {
-            self.index
-                .apply(std::mem::take(&mut self.batch), &position)?;
+            // What is built over a damaged journal fits no other one, nor this one once mended.
+            let position = Position {
+                journal_id: if damaged {
+                    [0; 16]
+                } else {
+                    position.journal_id
+                },
+                ..position
+            };
+            self.index.apply(std::mem::take(&mut self.batch), &position);
         }
-        for entry in self.index.rows(None) {
-            let (key, row) = entry?;
+        for (key, row) in self.index.rows(None) {
             self.model.note_missing(key.record, &row);
         }
-        let pending: BTreeSet<Place> = self.index.pending_erasures().into_iter().collect();
-        if !pending.is_empty() && journal.is_read_only().is_none() {
-            let pending: Vec<Place> = pending.into_iter().collect();
-            journal.erase(&pending)?;
-            let mut batch = Batch::default();
-            pending.into_iter().for_each(|place| batch.erased(place));
-            self.index.apply(batch, &journal.position())?;
-        }
-        Ok(self.model)
+        let pending = self.index.pending_erasures().into_iter().collect();
+        Ok((self.model, pending))
     }
 }
+
+#[cfg(test)]
+mod tests;
