@@ -1,6 +1,5 @@
 //! The demonstration's records: sixty practices, lessons, recommendations and guidelines of
-//! twenty-one processes, and the profiles of those processes, made from the domain data that comes
-//! with the node.
+//! twenty-one processes, made from the domain data that comes with the node.
 //!
 //! It imports `corridor_proto` and the files of `node/data` at compile time. **Invariant:** no
 //! record without `demonstration` set: everything here was written from public sources, and the
@@ -11,10 +10,9 @@ use std::fmt;
 
 use corridor_proto::kinds::{FieldViolation, Kind, Tidy, check};
 use corridor_proto::v1::{
-    AuthorRole, Chair, Envelope, Instrument, LanguageText, Lesson, LessonAttribution, LessonBasis,
+    AuthorRole, Envelope, Instrument, LanguageText, Lesson, LessonAttribution, LessonBasis,
     Marking, Organisation, OrganisationKind, Passage, Period, Practice, PracticeDepth,
-    PracticeStage, Profile, RcpKind, RcpStatus, Recommendation, Secretariat, Source, Standing,
-    Theme, Translation, TranslationOrigin,
+    PracticeStage, Recommendation, Source, Standing, Theme, Translation, TranslationOrigin,
 };
 use prost::Message;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -133,17 +131,6 @@ pub fn demonstration_rcps() -> Result<Vec<DemoRcp>, DemoDataError> {
     Ok(file.rcps.iter().map(demo_rcp).collect())
 }
 
-/// The body of the profile of a process, which passed the checks of authoring.
-///
-/// # Errors
-/// `UnknownRcp` for an id that the data does not have, `Vocabulary` for a forum that is no
-/// consultative process, and what else does not hold together.
-pub fn profile_body(rcp: &str) -> Result<Vec<u8>, DemoDataError> {
-    let file: RcpsFile = parse("rcps.json", RCPS)?;
-    let row = file.find(rcp)?;
-    finish(&row.id, Kind::Profile, profile(row, &Concepts::read()?)?)
-}
-
 #[derive(Deserialize)]
 struct RecordsFile {
     records: Vec<RecordRow>,
@@ -187,25 +174,6 @@ struct RcpRow {
     name: String,
     acronym: String,
     also_known_as: Vec<String>,
-    kind: String,
-    status: String,
-    founded: u32,
-    #[serde(default)]
-    ended: Option<u32>,
-    secretariat_host: String,
-    chair_latest_known: Option<String>,
-    region_or_route: String,
-    member_states: Vec<String>,
-    #[serde(default)]
-    member_organisations: Vec<String>,
-    member_note: Option<String>,
-    observer_states: Vec<String>,
-    observer_organisations: Vec<String>,
-    thematic_priorities: Vec<String>,
-    working_languages: Vec<String>,
-    website: Option<String>,
-    source: String,
-    more_sources: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -318,7 +286,7 @@ fn demo_record(
     })
 }
 
-/// What records and profiles of the demonstration have in common.
+/// What all records of the demonstration have in common.
 fn envelope(our_ref: &str, marking: Marking, source: &str, more_sources: &[String]) -> Envelope {
     let urls = std::iter::once(source).chain(more_sources.iter().map(String::as_str));
     Envelope {
@@ -350,8 +318,7 @@ fn record_envelope(row: &RecordRow, concepts: &Concepts) -> Result<Envelope, Dem
         .map(|one| one.tag.clone())
         .unwrap_or_default();
     Ok(Envelope {
-        // The texts beside the source were made without a native speaker's check.
-        translations: translations(&row.title.0, &source_lang, TranslationOrigin::Machine),
+        translations: translations(&row.title.0, &source_lang),
         source_lang,
         languages: row.languages.clone(),
         countries: row.countries.clone(),
@@ -449,64 +416,6 @@ fn names(row: &RcpRow) -> Vec<LanguageText> {
     names
 }
 
-fn profile(row: &RcpRow, concepts: &Concepts) -> Result<Profile, DemoDataError> {
-    let rcp_kind = match row.kind.as_str() {
-        "rcp" => RcpKind::Rcp,
-        "irf" => RcpKind::Irf,
-        _ => return Err(unknown(&row.id, &row.kind)),
-    };
-    let status = match row.status.as_str() {
-        "active" | "low-activity" => RcpStatus::Active,
-        "dormant" => RcpStatus::Dormant,
-        "ended" => RcpStatus::Ended,
-        _ => return Err(unknown(&row.id, &row.status)),
-    };
-    let name = names(row);
-    let also_known_as = row.also_known_as.iter();
-    let optional = |text: &Option<String>| {
-        text.as_ref()
-            .map(|text| in_language(ENGLISH, text))
-            .unwrap_or_default()
-    };
-    let chair = |note: &String| Chair {
-        note: in_language(ENGLISH, note),
-        ..Chair::default()
-    };
-    Ok(Profile {
-        envelope: Some(Envelope {
-            source_lang: ENGLISH.to_owned(),
-            // The names are the processes' own.
-            translations: translations(&name, ENGLISH, TranslationOrigin::Human),
-            themes: concepts.themes(&row.thematic_priorities),
-            ..envelope(&row.id, Marking::Clear, &row.source, &row.more_sources)
-        }),
-        also_known_as: also_known_as
-            .filter(|one| name.iter().all(|n| n.text != **one))
-            .cloned()
-            .collect(),
-        name,
-        acronym: row.acronym.clone(),
-        rcp_kind: rcp_kind.into(),
-        founded: row.founded,
-        status: status.into(),
-        ended: row.ended.unwrap_or(0),
-        description: in_language(ENGLISH, &row.region_or_route),
-        member_states: row.member_states.clone(),
-        member_organisations: row.member_organisations.clone(),
-        observer_states: row.observer_states.clone(),
-        observer_organisations: row.observer_organisations.clone(),
-        membership_note: optional(&row.member_note),
-        secretariat: Some(Secretariat {
-            host: row.secretariat_host.clone(),
-            languages: row.working_languages.clone(),
-            ..Secretariat::default()
-        }),
-        chairs: row.chair_latest_known.iter().map(chair).collect(),
-        website: row.website.clone().unwrap_or_default(),
-        ..Profile::default()
-    })
-}
-
 fn parse<T: DeserializeOwned>(file: &'static str, json: &str) -> Result<T, DemoDataError> {
     serde_json::from_str(json).map_err(|source| DemoDataError::Form { file, source })
 }
@@ -524,12 +433,13 @@ fn finish<B: Tidy + Message>(id: &str, kind: Kind, mut body: B) -> Result<Vec<u8
     }
 }
 
-fn translations(texts: &[LanguageText], source: &str, how: TranslationOrigin) -> Vec<Translation> {
+/// The texts beside the source. A person wrote them: `records.json` calls them its author's own.
+fn translations(texts: &[LanguageText], source: &str) -> Vec<Translation> {
     let others = texts.iter().filter(|one| one.tag != source);
     others
         .map(|one| Translation {
             tag: one.tag.clone(),
-            origin: how.into(),
+            origin: TranslationOrigin::Human.into(),
         })
         .collect()
 }
@@ -556,146 +466,4 @@ fn unknown(id: &str, value: &str) -> DemoDataError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use corridor_proto::kinds::{
-        GCM_OBJECTIVES, Shown, Summary, gcm_principles, is_country, is_gcm_principle, summarise,
-    };
-
-    use super::*;
-
-    fn shown(kind: Kind, body: &[u8]) -> Summary {
-        match summarise(kind.code(), body) {
-            Shown::Understood(summary) => *summary,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn all_sixty_pass_the_checks_and_say_what_they_are() -> Result<(), DemoDataError> {
-        let records = demonstration_records()?;
-        let count = |of| records.iter().filter(|record| record.kind == of).count();
-        let kinds = [
-            Kind::Practice,
-            Kind::Lesson,
-            Kind::Recommendation,
-            Kind::Guideline,
-        ];
-        assert_eq!(kinds.map(count), [34, 6, 10, 10]);
-        let ids: BTreeSet<_> = records.iter().map(|record| &record.id).collect();
-        assert_eq!(ids.len(), 60);
-        for record in &records {
-            assert!(check(record.kind, &record.body).is_ok(), "{}", record.id);
-            let shown = shown(record.kind, &record.body);
-            assert!(shown.demonstration, "{}", record.id);
-            assert_eq!(shown.marking == Marking::Clear, record.audience == "public");
-            assert!(!shown.themes.is_empty() && !shown.gcm_objectives.is_empty());
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn first_language_is_the_source_and_themes_become_concepts() -> Result<(), DemoDataError> {
-        let records = demonstration_records()?;
-        let find = |id: &str| {
-            let record = records.iter().find(|record| record.id == id);
-            record.map(|record| shown(record.kind, &record.body))
-        };
-        let almaty = find("almaty-mixed-movements").expect("the data has it");
-        assert_eq!(almaty.source_lang, "ru");
-        assert_eq!(almaty.themes[0].concept, "mixed-movements");
-        let yaounde = find("rabat-return-yaounde").expect("the data has it");
-        let say = |theme: &Theme| match &theme.label {
-            None => theme.concept.clone(),
-            Some(label) => format!("{}:{}", label.tag, label.text),
-        };
-        let themes: Vec<_> = yaounde.themes.iter().map(say).collect();
-        assert_eq!(
-            themes,
-            [
-                "reintegration",
-                "return",
-                "en:coordination",
-                "fr:retour volontaire"
-            ]
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn every_process_with_records_has_a_profile() -> Result<(), DemoDataError> {
-        let rcps = demonstration_rcps()?;
-        assert_eq!(rcps.len(), 31);
-        let named: BTreeSet<_> = demonstration_records()?
-            .into_iter()
-            .map(|record| record.rcp)
-            .collect();
-        assert_eq!(named.len(), 21);
-        for id in &named {
-            let summary = shown(Kind::Profile, &profile_body(id)?);
-            let rcp = rcps.iter().find(|rcp| rcp.id == *id);
-            assert_eq!(rcp.map(|rcp| &rcp.names), Some(&summary.title));
-            assert!(
-                summary.demonstration && !summary.countries.is_empty(),
-                "{id}"
-            );
-        }
-        let tags = |id: &str| -> Vec<_> {
-            let rcp = rcps.iter().find(|rcp| rcp.id == id);
-            rcp.into_iter()
-                .flat_map(|rcp| &rcp.names)
-                .map(|name| name.tag.as_str())
-                .collect()
-        };
-        assert_eq!(
-            (tags("arcp"), tags("rcm")),
-            (vec!["ar", "en"], vec!["en", "es"])
-        );
-        assert!(matches!(
-            profile_body("gfmd"),
-            Err(DemoDataError::Vocabulary { .. })
-        ));
-        assert!(matches!(
-            profile_body("none"),
-            Err(DemoDataError::UnknownRcp(_))
-        ));
-        Ok(())
-    }
-
-    #[test]
-    fn vocabularies_of_authoring_are_those_of_the_data() -> Result<(), serde_json::Error> {
-        let gcm: serde_json::Value = serde_json::from_str(include_str!("../../data/gcm.json"))?;
-        let values = |list: &str, field: &str| -> Vec<serde_json::Value> {
-            let list = gcm[list].as_array().into_iter().flatten();
-            list.map(|entry| entry[field].clone()).collect()
-        };
-        let keys = values("guiding_principles", "key");
-        assert_eq!(keys.len(), gcm_principles().count());
-        assert!(
-            keys.iter()
-                .all(|key| key.as_str().is_some_and(is_gcm_principle))
-        );
-        assert_eq!(
-            values("objectives", "number"),
-            GCM_OBJECTIVES.collect::<Vec<_>>()
-        );
-        let rcps: RcpsFile = serde_json::from_str(RCPS)?;
-        for row in &rcps.rcps {
-            for code in row.member_states.iter().chain(&row.observer_states) {
-                assert!(is_country(code), "{code} of {}", row.id);
-            }
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn tables_of_languages_name_only_what_is_there() {
-        for (theme, _) in THEMES_ELSEWHERE {
-            assert!(RECORDS.contains(&format!("\"{theme}\"")), "{theme}");
-        }
-        for (name, _) in NAMES_ELSEWHERE {
-            assert!(RCPS.contains(&format!("\"{name}\"")), "{name}");
-        }
-    }
-}
+mod tests;
