@@ -1,10 +1,11 @@
 //! A federation on loopback with real records: one node for each RCP that has some.
 //!
 //! [`script`] says who publishes what to whom, and from that alone who must hold what; [`stage`]
-//! brings the nodes up, pairs them and plays the script; [`check`] compares every store with the
-//! script; [`report`] prints. It stands on `run` and `desk` as any other caller. **Invariant:**
-//! what must be held is computed from the script and never asked of a node.
+//! brings the nodes up and [`acts`] plays the script on them; [`check`] compares every store with
+//! the script; [`report`] tells of it. It stands on `run` and `desk` as any other
+//! caller. **Invariant:** what must be held is computed from the script and never asked of a node.
 
+pub mod acts;
 pub mod check;
 pub mod records;
 pub mod report;
@@ -12,9 +13,11 @@ pub mod script;
 pub mod stage;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use serde::Serialize;
+
+use script::Script;
+use stage::Stage;
 
 /// What the demonstration is asked to do.
 #[derive(Clone, Debug, Default)]
@@ -87,9 +90,12 @@ pub async fn play(
     options: &Options,
     end: impl Future<Output = ()> + Send,
 ) -> Result<Summary, DemoError> {
-    let script = script::Script::new(&options.rcps)?;
-    let folder = scratch()?;
-    let mut stage = stage::Stage::build(&folder, &script).await?;
+    let script = Script::new(&options.rcps)?;
+    let name = format!("corridor-demo-{}", std::process::id());
+    let mut stage = Stage::empty();
+    stage
+        .build(&std::env::temp_dir().join(name), &script)
+        .await?;
     let summary = stage.play(&script).await?;
     report::print(&stage, &script, &summary)?;
     if options.json {
@@ -101,21 +107,8 @@ pub async fn play(
         report::say("Ending the demonstration.");
     }
     stage.end().await?;
-    let removed = std::fs::remove_dir_all(&folder);
-    removed.map_err(|source| DemoError::Io {
-        what: folder.display().to_string(),
-        source,
-    })?;
     Ok(summary)
 }
 
-fn scratch() -> Result<PathBuf, DemoError> {
-    let name = format!("corridor-demo-{}", std::process::id());
-    let folder = std::env::temp_dir().join(name);
-    let io = |source| DemoError::Io {
-        what: folder.display().to_string(),
-        source,
-    };
-    std::fs::create_dir(&folder).map_err(io)?;
-    Ok(folder)
-}
+#[cfg(test)]
+mod tests;

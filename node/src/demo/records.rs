@@ -63,6 +63,15 @@ pub enum DemoDataError {
         #[source]
         source: serde_json::Error,
     },
+    /// A body that was made is not read again.
+    #[error("the body of {id}, made from node/data, is not read again; use an unchanged release")]
+    Body {
+        /// The record.
+        id: String,
+        /// Where and what.
+        #[source]
+        source: prost::DecodeError,
+    },
     /// A value is outside of its vocabulary.
     #[error("{value:?} of {id} in node/data is not known; use an unchanged release")]
     Vocabulary {

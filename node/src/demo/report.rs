@@ -3,17 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use corridor_proto::RecordId;
-use corridor_proto::tree::leaf_hash;
-use corridor_rules::Rows;
-use corridor_rules::row::RecordKey;
-use corridor_rules::serve::Source;
+use corridor_store::StoreError;
 
-use super::script::{DRAFTED, JOURNEY, NARROWED, PRIVATE, REVISED, Script, WIDENED, WITHDRAWN};
-use super::stage::{Actor, Stage};
+use super::check::Findings;
+use super::script::{Circle, PARTS, Script};
+use super::stage::Stage;
 use super::{DemoError, Summary};
 use crate::desk;
 use crate::edge;
+
+/// Leaks and gaps that are named one by one.
+const FAULTS_SHOWN_MAX: usize = 20;
 
 /// Says one sentence.
 pub fn say(sentence: &str) {
@@ -27,6 +27,18 @@ pub fn json(summary: &Summary) {
     }
 }
 
+/// Names what a comparison found wrong.
+pub fn faults(found: &Findings) {
+    let leaks = found
+        .leaks
+        .iter()
+        .map(|place| (place, "has without a right"));
+    let missing = found.missing.iter().map(|place| (place, "lacks"));
+    for ((reader, what), how) in leaks.chain(missing).take(FAULTS_SHOWN_MAX) {
+        println!("  {reader} {how}: {what}");
+    }
+}
+
 /// Who holds what, from whom and why; and the journey of one record.
 ///
 /// # Errors
@@ -36,12 +48,9 @@ pub fn print(stage: &Stage, script: &Script, summary: &Summary) -> Result<(), De
     println!(
         "The records were written from public sources; the processes named did not publish them."
     );
-    holdings(stage)?;
+    let holdings = holdings(stage)?;
+    by_circle(stage, &holdings);
     reasons(stage, script);
-    if let Some(lines) = journey(stage, script) {
-        println!("\nThe journey of one record\n");
-        lines.iter().for_each(|line| println!("  {line}"));
-    }
     println!(
         "\n{} nodes, {} records published, {} copies held by others, {} withdrawn, {} held without \
          right, {} missing, {:.1} s.\n",
@@ -56,54 +65,63 @@ pub fn print(stage: &Stage, script: &Script, summary: &Summary) -> Result<(), De
     Ok(())
 }
 
-/// A row a node: what it holds, by the circle that gives it.
-fn holdings(stage: &Stage) -> Result<(), DemoError> {
-    println!("\nWho holds what: own records, and those received by the circle that gives them\n");
-    println!(
-        "  {:<22} {:>4} {:>8} {:>7} {:>11} {:>10} {:>9} {:>8}",
-        "", "own", "received", "public", "federation", "observers", "drafting", "private"
-    );
-    for actor in stage.actors.values() {
-        let row = actor.node.desk.store().read(|view| {
-            let mut count: BTreeMap<String, usize> = BTreeMap::new();
-            for (key, row) in view.rows(None) {
-                let held = |stand: &corridor_rules::row::Stand| {
-                    row.lives(stand) && row.body(&stand.version_hash).is_some()
-                };
-                let Some(stand) = row.stands.iter().find(|stand| held(stand)) else {
-                    continue;
-                };
-                let column = match view.logs.get(&stand.log) {
-                    _ if key.rcp == view.me => "own",
-                    Some(log) if log.sort == corridor_rules::Sort::Public => "public",
-                    Some(log) if log.name.is_empty() => "private",
-                    Some(log) if log.name.ends_with("drafting") => "drafting",
-                    Some(log) => log.name.as_str(),
-                    None => continue,
-                };
-                *count.entry(column.to_owned()).or_default() += 1;
-            }
-            Ok::<_, corridor_store::StoreError>(count)
-        })?;
-        let of = |column: &str| row.get(column).copied().unwrap_or(0);
-        let received: usize = row
-            .iter()
-            .filter(|(c, _)| *c != "own")
-            .map(|(_, n)| n)
-            .sum();
-        println!(
-            "  {:<22} {:>4} {:>8} {:>7} {:>11} {:>10} {:>9} {:>8}",
-            actor.acronym,
-            of("own"),
-            received,
-            of("public"),
-            of("federation"),
-            of("observers"),
-            of("drafting"),
-            of("private")
-        );
+/// By reader, and owner and column of the table by circle: how many texts are held.
+type Holdings = BTreeMap<String, BTreeMap<(String, &'static str), usize>>;
+
+const COLUMNS: [&str; 5] = ["public", "federation", "observers", "drafting", "private"];
+
+const fn column(circle: &Circle) -> &'static str {
+    match circle {
+        Circle::Public => COLUMNS[0],
+        Circle::Federation => COLUMNS[1],
+        Circle::Observers => COLUMNS[2],
+        Circle::Drafting => COLUMNS[3],
+        Circle::Private(_) => COLUMNS[4],
     }
-    Ok(())
+}
+
+fn holdings(stage: &Stage) -> Result<Holdings, StoreError> {
+    let logs = stage.logs();
+    let mut holdings = Holdings::new();
+    for (reader, actor) in &stage.actors {
+        let held = actor.node.desk.store().read(|view| {
+            let mut held = BTreeMap::new();
+            for entry in view.rows(None) {
+                let (_, row) = entry?;
+                let stands = row.stands.iter().filter(|stand| row.lives(stand));
+                let stands = stands.filter(|stand| row.body(&stand.version_hash).is_some());
+                let given = stands.filter_map(|stand| logs.get(&stand.log));
+                // Of two circles that give it the wider counts.
+                if let Some((owner, circle)) = given.min_by_key(|(_, circle)| circle) {
+                    *held.entry((owner.clone(), column(circle))).or_default() += 1;
+                }
+            }
+            Ok::<_, StoreError>(held)
+        })?;
+        holdings.insert(reader.clone(), held);
+    }
+    Ok(holdings)
+}
+
+/// A row a node: what it holds, by the circle that gives it.
+fn by_circle(stage: &Stage, holdings: &Holdings) {
+    println!("\nWho holds what, and why: own records, and others' by the circle that gives them\n");
+    let heads = COLUMNS.map(|column| format!("{column:>11}")).concat();
+    println!("  {:<25} {:>4} {:>9}{heads}", "", "own", "received");
+    for (number, (id, held)) in (1..).zip(holdings) {
+        let acronym = stage.actors.get(id).map_or("", |actor| &actor.acronym);
+        let own = held.iter().filter(|((of, _), _)| of == id);
+        let own: usize = own.map(|(_, count)| count).sum();
+        let by = COLUMNS.map(|column| {
+            let given = held
+                .iter()
+                .filter(|((of, by), _)| of != id && *by == column);
+            given.map(|(_, count)| count).sum::<usize>()
+        });
+        let received: usize = by.iter().sum();
+        let by = by.map(|count| format!("{count:>11}")).concat();
+        println!("  {number:>2} {acronym:<22} {own:>4} {received:>9}{by}");
+    }
 }
 
 /// Why some may read a record and others may not, as the owner's node explains it.
@@ -111,18 +129,12 @@ fn reasons(stage: &Stage, script: &Script) {
     println!(
         "\nWhy, as the owner's node explains it: a partner that may read it, and one that may not\n"
     );
-    for (id, what) in [
-        (DRAFTED, "in a drafting circle"),
-        (PRIVATE.0, "for one partner"),
-        (WIDENED, "shared wider later"),
-        (REVISED, "revised"),
-        (NARROWED, "shared narrower"),
-        (WITHDRAWN, "withdrawn"),
-    ] {
-        let Some((owner, key)) = owner(stage, script, id) else {
+    for (part, ..) in PARTS {
+        let id = script.parts.get(&part).map_or("", String::as_str);
+        let Some((owner, key)) = stage.owner(script, id) else {
             continue;
         };
-        println!("  {id} ({}, {what})", owner.acronym);
+        println!("  {id} ({}, {})", owner.acronym, part.says());
         let mut told = [false; 2];
         for other in stage.actors.values().filter(|other| other.rcp != owner.rcp) {
             let why = owner
@@ -137,84 +149,6 @@ fn reasons(stage: &Stage, script: &Script) {
             }
         }
     }
-}
-
-fn owner<'a>(stage: &'a Stage, script: &Script, id: &str) -> Option<(&'a Actor, RecordKey)> {
-    let owner = stage.actors.get(&script.records.get(id)?.rcp)?;
-    let record: RecordId = *stage.records.get(id)?;
-    Some((
-        owner,
-        RecordKey {
-            rcp: owner.rcp,
-            record,
-        },
-    ))
-}
-
-/// The journey of the revised record to one reader, with its proof as the reader holds it.
-fn journey(stage: &Stage, script: &Script) -> Option<Vec<String>> {
-    let id = if stage.records.contains_key(REVISED) {
-        REVISED
-    } else {
-        stage.records.keys().next()?
-    };
-    let (author, key) = owner(stage, script, id)?;
-    let reader = stage
-        .actors
-        .get(JOURNEY)
-        .filter(|actor| actor.rcp != author.rcp)
-        .or_else(|| stage.actors.values().find(|actor| actor.rcp != author.rcp))?;
-    reader.node.desk.store().read(|view| {
-        let row = view.row(&key)?;
-        let stand = row.current(|_| true)?;
-        let log = view.logs.get(&stand.log)?;
-        let head = log.held_head.as_ref()?;
-        let line = view
-            .lines(&log.id, stand.index, stand.index + 1)
-            .into_iter()
-            .next()?;
-        let size = head.checkpoint.size;
-        let path = log.tree.inclusion(stand.index, size)?;
-        let body = view.record(row.body(&stand.version_hash)?.place)?;
-        let charter = view.charter(&key.rcp)?;
-        let short = |text: String| text.chars().take(16).collect::<String>();
-        Some(vec![
-            format!(
-                "{id}, version {}, from {} to {}",
-                stand.version, author.acronym, reader.acronym
-            ),
-            format!(
-                "author      {} (charter: {} key event)",
-                key.rcp,
-                charter.events().len()
-            ),
-            format!("record      {}", key.record),
-            format!(
-                "signed      {} bytes of header, body of {} bytes behind its salted hash",
-                body.header.bytes.len(),
-                body.body.len()
-            ),
-            format!("version     {}…", short(stand.version_hash.to_string())),
-            format!(
-                "line        {} of log {}…, leaf {}…",
-                stand.index,
-                short(log.id.to_string()),
-                short(leaf_hash(&line).to_string())
-            ),
-            format!(
-                "in the tree {} hashes up to the root at size {size}",
-                path.len()
-            ),
-            format!("root        {}…", short(head.checkpoint.root.to_string())),
-            format!(
-                "checkpoint  signed by key event {} of the author",
-                head.key_seq
-            ),
-            "receipt     the reader cosigned that checkpoint: it holds these lines and has carried"
-                .to_owned(),
-            "            out every withdrawal in them".to_owned(),
-        ])
-    })
 }
 
 /// How to look for oneself, while the federation runs.

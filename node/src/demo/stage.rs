@@ -1,22 +1,20 @@
-//! The nodes of the demonstration, and the script played on them.
+//! The nodes of the demonstration: bringing them up, naming what they hold, ending them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use corridor_proto::line::WithdrawalReason;
-use corridor_proto::{LogId, RcpId, RecordId, UnixMillis, v1};
-use corridor_rules::PeerState;
-use corridor_rules::desk::Wish;
-use prost::Message;
+use corridor_proto::{LogId, RcpId, RecordId, UnixMillis};
+use corridor_rules::row::RecordKey;
+use corridor_rules::{PeerState, Sort};
+use corridor_store::StoreError;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-use super::check::{self, Findings};
+use super::DemoError;
 use super::report::say;
-use super::script::{Circle, DRAFTING, NARROWED, OBSERVERS, REVISED, Script, WIDENED, WITHDRAWN};
-use super::{DemoError, Summary};
-use crate::desk::{Desk, DeskError};
+use super::script::{Circle, DRAFTING, Script};
 use crate::edge;
 use crate::operate::config::{Config, Name};
 use crate::operate::init::{Made, init};
@@ -47,21 +45,37 @@ pub struct Stage {
     pub actors: BTreeMap<String, Actor>,
     /// By the record's short name.
     pub records: BTreeMap<String, RecordId>,
-    began: UnixMillis,
+    /// When the first key was made.
+    pub began: UnixMillis,
+    /// Nothing that is waited for may take more seconds.
+    pub patience_s: u64,
+    folder: Option<PathBuf>,
 }
 
 impl Stage {
-    /// Makes and starts a node for each RCP of the script.
+    /// A stage without nodes.
+    pub fn empty() -> Self {
+        Self {
+            actors: BTreeMap::new(),
+            records: BTreeMap::new(),
+            began: edge::now(),
+            patience_s: PATIENCE_S,
+            folder: None,
+        }
+    }
+
+    /// Makes a new folder, and in it a node for each RCP of the script, and starts them. Whether it
+    /// comes to an end, fails or is cut short: [`Stage::end`] ends and removes what is there.
     ///
     /// # Errors
     /// [`DemoError`].
-    pub async fn build(folder: &Path, script: &Script) -> Result<Self, DemoError> {
-        let began = edge::now();
+    pub async fn build(&mut self, folder: &Path, script: &Script) -> Result<(), DemoError> {
         say(&format!(
             "Starting {} nodes on loopback, each with its own keys and store.",
             script.rcps.len()
         ));
-        let mut actors = BTreeMap::new();
+        std::fs::create_dir(folder).map_err(|source| io(folder.display().to_string(), source))?;
+        self.folder = Some(folder.to_owned());
         for (id, rcp) in &script.rcps {
             let data = folder.join(id);
             let listeners = Listeners {
@@ -88,7 +102,7 @@ impl Stage {
             let node = start(&data, listeners, &mut |_, _| {}).await?;
             let acronym = rcp.acronym.clone();
             let profile = made.profile;
-            actors.insert(
+            self.actors.insert(
                 id.clone(),
                 Actor {
                     rcp: made.rcp,
@@ -99,218 +113,74 @@ impl Stage {
                     addresses,
                 },
             );
+            // Making a node never waits for anything: whoever wants to end all is heard here.
+            tokio::task::yield_now().await;
         }
-        Ok(Self {
-            actors,
-            records: BTreeMap::new(),
-            began,
-        })
+        Ok(())
     }
 
-    /// Plays the whole script and says what came of it.
+    /// Ends all nodes, together, and removes the folder with their keys.
     ///
     /// # Errors
-    /// [`DemoError`].
-    pub async fn play(&mut self, script: &Script) -> Result<Summary, DemoError> {
-        say("Pairing them: invitation, acceptance, confirmation by RcpId on both sides.");
-        self.pair().await?;
-        say("Opening circles and admitting readers.");
-        self.open_circles(script).await?;
-        say(&format!(
-            "Publishing {} records into their circles.",
-            script.records.len()
-        ));
-        self.publish(script).await?;
-        self.until("the first copies arrive", |stage| stage.all_quiet())
-            .await?;
-        say("Sharing one wider, revising one, sharing one narrower, withdrawing one.");
-        self.change(script).await?;
-        let waited = self.until("everybody holds what is due", |stage| {
-            stage.all_quiet() && check::check(stage, script).is_ok_and(|found| found.is_clean())
-        });
-        let converged = waited.await;
-        let found: Findings = check::check(self, script)?;
-        if let Err(error) = converged {
-            say(&error.to_string());
-        }
-        let seconds = u32::try_from(edge::now().since(self.began)).unwrap_or(u32::MAX);
-        Ok(Summary {
-            nodes: self.actors.len(),
-            records_published: self.records.len(),
-            records_received: found.received,
-            withdrawn: found.withdrawn,
-            converged: found.is_clean(),
-            leaks: found.leaks.len(),
-            missing: found.missing.len(),
-            seconds: f64::from(seconds) / 1_000.0,
-        })
-    }
-
-    /// Ends all nodes.
-    ///
-    /// # Errors
-    /// [`DemoError::Store`].
+    /// The first thing that did not end well; everything else ends all the same.
     pub async fn end(self) -> Result<(), DemoError> {
+        let mut ending = JoinSet::new();
         for actor in self.actors.into_values() {
-            actor.node.stop().await?;
+            ending.spawn(actor.node.stop());
         }
-        Ok(())
+        let mut failed: Option<DemoError> = None;
+        while let Some(ended) = ending.join_next().await {
+            let ended = ended.unwrap_or_else(|error| Err(StoreError::Stopped(error.to_string())));
+            failed = failed.or_else(|| ended.err().map(DemoError::from));
+        }
+        if let Some(folder) = self.folder {
+            let removed = std::fs::remove_dir_all(&folder);
+            let what = folder.display().to_string();
+            failed = failed.or_else(|| removed.err().map(|source| io(what, source)));
+        }
+        failed.map_or(Ok(()), Err)
     }
 
-    fn desk(&self, rcp: &str) -> Option<&Desk> {
-        self.actors.get(rcp).map(|actor| &actor.node.desk)
-    }
-
-    async fn pair(&self) -> Result<(), DemoError> {
-        let actors: Vec<&Actor> = self.actors.values().collect();
-        for (index, host) in actors.iter().enumerate() {
-            for guest in actors.iter().skip(index + 1) {
-                let (invitation, _) = host.node.desk.invite().await?;
-                guest.node.desk.accept(&invitation.encode()).await?;
-            }
-        }
-        let others = actors.len().saturating_sub(1);
-        let state = |actor: &Actor, state| {
-            let count = |view: &corridor_store::View<'_>| {
-                view.peers
-                    .values()
-                    .filter(|peer| peer.state == state)
-                    .count()
-            };
-            actor.node.desk.store().read(count)
+    /// The owner of a record of the script, and by what its stores know it.
+    pub fn owner(&self, script: &Script, id: &str) -> Option<(&Actor, RecordKey)> {
+        let owner = self.actors.get(&script.records.get(id)?.rcp)?;
+        let key = RecordKey {
+            rcp: owner.rcp,
+            record: *self.records.get(id)?,
         };
-        self.until("the nodes answer each other", |stage| {
-            stage
-                .actors
-                .values()
-                .all(|actor| state(actor, PeerState::Pending) == others)
-        })
-        .await?;
-        for actor in &actors {
-            for other in actors.iter().filter(|other| other.rcp != actor.rcp) {
-                actor
-                    .node
-                    .desk
-                    .confirm(other.rcp, &other.rcp.to_string())
-                    .await?;
-            }
-        }
-        Ok(())
+        Some((owner, key))
     }
 
-    async fn open_circles(&self, script: &Script) -> Result<(), DemoError> {
-        for owner in self.actors.keys() {
-            self.admit(script, owner, &Circle::Federation).await?;
-        }
-        for (owner, _) in OBSERVERS {
-            self.admit(script, owner, &Circle::Observers).await?;
-        }
-        if let Some(desk) = self.desk(DRAFTING.0) {
-            let name = DRAFTING.1.to_owned();
-            desk.wish(Wish::OpenCircle {
-                name,
-                open: true,
-                relay: false,
-            })
-            .await?;
-            self.admit(script, DRAFTING.0, &Circle::Drafting).await?;
-        }
-        Ok(())
-    }
-
-    async fn admit(&self, script: &Script, owner: &str, circle: &Circle) -> Result<(), DemoError> {
-        let Some(desk) = self.desk(owner) else {
-            return Ok(());
-        };
-        let readers: BTreeMap<RcpId, UnixMillis> = script
-            .readers(owner, circle)
+    /// Every log that the script knows: its owner and its circle, as the owner named it.
+    pub fn logs(&self) -> BTreeMap<LogId, (String, Circle)> {
+        let short: BTreeMap<RcpId, &String> = self
+            .actors
             .iter()
-            .filter_map(|reader| Some((self.actors.get(reader)?.rcp, UnixMillis(0))))
+            .map(|(id, actor)| (actor.rcp, id))
             .collect();
-        if !readers.is_empty() {
-            desk.add_readers(self.log(owner, circle)?, &readers).await?;
+        let mut logs = BTreeMap::new();
+        for (owner, actor) in &self.actors {
+            actor.node.desk.store().read(|view| {
+                for log in view.own_logs() {
+                    let circle = match (log.sort, log.name.as_str()) {
+                        (Sort::Public, _) => Some(Circle::Public),
+                        (Sort::Private(peer), _) => {
+                            short.get(&peer).map(|id| Circle::Private((*id).clone()))
+                        }
+                        (_, "federation") => Some(Circle::Federation),
+                        (_, "observers") => Some(Circle::Observers),
+                        (_, DRAFTING) => Some(Circle::Drafting),
+                        _ => None,
+                    };
+                    logs.extend(circle.map(|circle| (log.id, (owner.clone(), circle))));
+                }
+            });
         }
-        Ok(())
-    }
-
-    fn log(&self, owner: &str, circle: &Circle) -> Result<LogId, DeskError> {
-        let missing = || DeskError::NotFound("circle", format!("{circle:?} of {owner}"));
-        let desk = self.desk(owner).ok_or_else(missing)?;
-        let found = desk.store().read(|view| {
-            let log = match circle {
-                Circle::Public => view.circle("public"),
-                Circle::Federation => view.circle("federation"),
-                Circle::Observers => view.circle("observers"),
-                Circle::Drafting => view.circle(DRAFTING.1),
-                Circle::Private(peer) => view.private_log(&self.actors.get(peer)?.rcp),
-            };
-            log.map(|log| log.id)
-        });
-        found.ok_or_else(missing)
-    }
-
-    async fn publish(&mut self, script: &Script) -> Result<(), DemoError> {
-        for (id, record) in &script.records {
-            let circles: Result<Vec<LogId>, DeskError> = script
-                .first_circles(record)
-                .iter()
-                .filter(|circle| match circle {
-                    Circle::Private(peer) => self.actors.contains_key(peer),
-                    _ => true,
-                })
-                .map(|circle| self.log(&record.rcp, circle))
-                .collect();
-            let Some(desk) = self.desk(&record.rcp) else {
-                continue;
-            };
-            let saved = desk
-                .save_draft(None, record.kind, record.body.clone())
-                .await?;
-            let circles = circles?;
-            if !circles.is_empty() {
-                desk.publish(saved, Some(circles)).await?;
-            }
-            self.records.insert(id.clone(), saved);
-        }
-        Ok(())
-    }
-
-    fn cast<'a>(&'a self, script: &'a Script, id: &str) -> Option<(&'a str, &'a Desk, RecordId)> {
-        let rcp = script.records.get(id)?.rcp.as_str();
-        Some((rcp, self.desk(rcp)?, *self.records.get(id)?))
-    }
-
-    async fn change(&self, script: &Script) -> Result<(), DemoError> {
-        if let Some((rcp, desk, record)) = self.cast(script, WIDENED) {
-            desk.share(record, vec![self.log(rcp, &Circle::Public)?])
-                .await?;
-        }
-        if let Some((_, desk, record)) = self.cast(script, REVISED)
-            && let Some(original) = script.records.get(REVISED)
-        {
-            let body = super::script::revised(original)?;
-            desk.save_draft(Some(record), original.kind, body).await?;
-            desk.publish(record, None).await?;
-        }
-        if let Some((rcp, desk, record)) = self.cast(script, NARROWED) {
-            let circles = vec![self.log(rcp, &Circle::Public)?];
-            desk.wish(Wish::Narrow { record, circles }).await?;
-        }
-        if let Some((_, desk, record)) = self.cast(script, WITHDRAWN) {
-            let text = "The arrangement ended; do not build on it.";
-            let texts = vec![v1::LanguageText {
-                tag: "en".into(),
-                text: text.into(),
-            }];
-            let note = Some(v1::WithdrawalNote { texts }.encode_to_vec());
-            desk.withdraw(record, None, WithdrawalReason::Expired, note, None)
-                .await?;
-        }
-        Ok(())
+        logs
     }
 
     /// Whether every node is connected to all others and nothing is left to send or to fetch.
-    fn all_quiet(&self) -> bool {
+    pub fn all_quiet(&self) -> bool {
         self.actors.values().all(|actor| {
             self.actors
                 .values()
@@ -337,11 +207,15 @@ impl Stage {
         said.join("\n  ")
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), DemoError> {
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// [`DemoError::NotQuiet`] with what keeps it from being so.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), DemoError> {
         let began = edge::now();
         while !is_so(self) {
-            if edge::now().since(began) > PATIENCE_S * 1_000 {
-                return Err(DemoError::NotQuiet(PATIENCE_S, self.unquiet(what)));
+            if edge::now().since(began) > self.patience_s * 1_000 {
+                return Err(DemoError::NotQuiet(self.patience_s, self.unquiet(what)));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -354,8 +228,9 @@ async fn bind() -> Result<TcpListener, DemoError> {
 }
 
 fn bind_error(source: std::io::Error) -> DemoError {
-    DemoError::Io {
-        what: "a port on loopback".to_owned(),
-        source,
-    }
+    io("a port on loopback".to_owned(), source)
+}
+
+const fn io(what: String, source: std::io::Error) -> DemoError {
+    DemoError::Io { what, source }
 }
