@@ -2,11 +2,12 @@
 //!
 //! [`script`] says who publishes what to whom, and from that alone who must hold what; [`stage`]
 //! brings the nodes up and [`acts`] plays the script on them; [`check`] compares every store with
-//! the script; [`report`] tells of it. It stands on `run` and `desk` as any other
+//! the script; [`report`] and [`journey`] tell of it. It stands on `run` and `desk` as any other
 //! caller. **Invariant:** what must be held is computed from the script and never asked of a node.
 
 pub mod acts;
 pub mod check;
+pub mod journey;
 pub mod records;
 pub mod report;
 pub mod script;

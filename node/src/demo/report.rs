@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use corridor_store::StoreError;
 
 use super::check::Findings;
+use super::journey;
 use super::script::{Circle, PARTS, Script};
 use super::stage::Stage;
 use super::{DemoError, Summary};
@@ -50,7 +51,12 @@ pub fn print(stage: &Stage, script: &Script, summary: &Summary) -> Result<(), De
     );
     let holdings = holdings(stage)?;
     by_circle(stage, &holdings);
+    by_owner(stage, &holdings);
     reasons(stage, script);
+    if let Some(lines) = journey::follow(stage, script) {
+        println!("\nThe journey of one record, verified once more from what the reader holds\n");
+        lines.iter().for_each(|line| println!("  {line}"));
+    }
     println!(
         "\n{} nodes, {} records published, {} copies held by others, {} withdrawn, {} held without \
          right, {} missing, {:.1} s.\n",
@@ -121,6 +127,28 @@ fn by_circle(stage: &Stage, holdings: &Holdings) {
         let received: usize = by.iter().sum();
         let by = by.map(|count| format!("{count:>11}")).concat();
         println!("  {number:>2} {acronym:<22} {own:>4} {received:>9}{by}");
+    }
+}
+
+/// A row a node: what it holds, by the owner; the columns are numbered as the rows.
+fn by_owner(stage: &Stage, holdings: &Holdings) {
+    println!("\nFrom whom: a row a node, a column an owner; a node's own records in brackets\n");
+    let head: String = (1..=stage.actors.len())
+        .map(|number| format!("{number:>4}"))
+        .collect();
+    println!("  {:<11} {head}", "");
+    for (number, (reader, held)) in (1..).zip(holdings) {
+        let mut row = String::new();
+        for owner in stage.actors.keys() {
+            let from = held.iter().filter(|((of, _), _)| of == owner);
+            let cell = match from.map(|(_, count)| count).sum::<usize>() {
+                0 => "·".to_owned(),
+                count if owner == reader => format!("[{count}]"),
+                count => count.to_string(),
+            };
+            row.push_str(&format!("{cell:>4}"));
+        }
+        println!("  {number:>2} {reader:<8} {row}");
     }
 }
 
