@@ -14,6 +14,8 @@ pub mod script;
 pub mod stage;
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::pin::pin;
 
 use serde::Serialize;
 
@@ -60,6 +62,9 @@ pub enum DemoError {
     /// It did not become quiet in time.
     #[error("the federation did not become quiet within {0} seconds: {1}")]
     NotQuiet(u64, String),
+    /// It was ended before every node held what is due.
+    #[error("ended before every node held what is due; nothing is left of it")]
+    Ended,
 }
 
 /// What the demonstration came to.
@@ -83,7 +88,8 @@ pub struct Summary {
     pub seconds: f64,
 }
 
-/// Plays the demonstration. With `once` it ends by itself, otherwise when `end` resolves.
+/// Plays the demonstration. With `once` it ends by itself, otherwise when `end` resolves, which may
+/// be at any time. However it ends, its nodes are stopped and its folder, with their keys, is gone.
 ///
 /// # Errors
 /// [`DemoError`].
@@ -93,21 +99,47 @@ pub async fn play(
 ) -> Result<Summary, DemoError> {
     let script = Script::new(&options.rcps)?;
     let name = format!("corridor-demo-{}", std::process::id());
-    let mut stage = Stage::empty();
-    stage
-        .build(&std::env::temp_dir().join(name), &script)
-        .await?;
-    let summary = stage.play(&script).await?;
-    report::print(&stage, &script, &summary)?;
-    if options.json {
-        report::json(&summary);
-    }
-    if !options.once {
+    let folder = std::env::temp_dir().join(name);
+    play_on(Stage::empty(), &folder, &script, options, end).await
+}
+
+async fn play_on(
+    mut stage: Stage,
+    folder: &Path,
+    script: &Script,
+    options: &Options,
+    end: impl Future<Output = ()> + Send,
+) -> Result<Summary, DemoError> {
+    let mut end = pin!(end);
+    let played = tokio::select! {
+        // The end first: it must be listened for before there is anything to remove.
+        biased;
+        () = &mut end => Err(DemoError::Ended),
+        played = perform(&mut stage, folder, script, options) => played,
+    };
+    if played.is_ok() && !options.once {
         report::invite(&stage);
         end.await;
         report::say("Ending the demonstration.");
     }
-    stage.end().await?;
+    let ended = stage.end().await;
+    let summary = played?;
+    ended?;
+    Ok(summary)
+}
+
+async fn perform(
+    stage: &mut Stage,
+    folder: &Path,
+    script: &Script,
+    options: &Options,
+) -> Result<Summary, DemoError> {
+    stage.build(folder, script).await?;
+    let summary = stage.play(script).await?;
+    report::print(stage, script, &summary)?;
+    if options.json {
+        report::json(&summary);
+    }
     Ok(summary)
 }
 

@@ -1,4 +1,5 @@
-//! Stories of the demonstration over its real nodes: that its comparison can fail.
+//! Stories of the demonstration over its real nodes: that its comparison can fail, and that nothing
+//! is left of it however it ends.
 
 use corridor_proto::UnixMillis;
 
@@ -8,6 +9,14 @@ use super::*;
 
 fn rcps(ids: &[&str]) -> BTreeSet<String> {
     ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+fn options(ids: &[&str]) -> Options {
+    Options {
+        rcps: rcps(ids),
+        once: true,
+        json: false,
+    }
 }
 
 fn place(reader: &str, what: &str) -> (String, String) {
@@ -84,4 +93,58 @@ async fn what_a_node_holds_without_a_right_and_what_it_lacks_are_counted() -> Re
     }
     assert_eq!(found.withdrawn, 0);
     stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ended_before_all_is_quiet_it_leaves_no_folder() -> Result<(), DemoError> {
+    let scratch = tempfile::tempdir().expect("folder");
+    let options = options(&["add", "bali"]);
+    let script = Script::new(&options.rcps)?;
+    for stop_at in ["add", "bali/client.toml"] {
+        let folder = scratch.path().join("demo");
+        let end = async {
+            while !folder.join(stop_at).exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let played = play_on(Stage::empty(), &folder, &script, &options, end).await;
+        assert!(matches!(played, Err(DemoError::Ended)), "{played:?}");
+        assert!(!folder.exists(), "{stop_at}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_does_not_become_quiet_says_so_and_leaves_no_folder() -> Result<(), DemoError> {
+    let scratch = tempfile::tempdir().expect("folder");
+    let folder = scratch.path().join("demo");
+    let options = options(&["add", "bali"]);
+    let mut script = Script::new(&options.rcps)?;
+    // A reader that is not there will never hold what is due to it.
+    let list = script
+        .lists
+        .get_mut(&("bali".to_owned(), Circle::Observers));
+    list.expect("bali has observers")
+        .insert("nobody".to_owned());
+    let mut stage = Stage::empty();
+    stage.patience_s = 1;
+    let played = play_on(stage, &folder, &script, &options, std::future::pending()).await;
+    match played {
+        Ok(summary) => assert!(!summary.converged && summary.missing > 0, "{summary:?}"),
+        Err(error) => assert!(matches!(error, DemoError::NotQuiet(1, _)), "{error}"),
+    }
+    assert!(!folder.exists());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_there_already_is_not_touched() -> Result<(), DemoError> {
+    let scratch = tempfile::tempdir().expect("folder");
+    let options = options(&["add", "bali"]);
+    let script = Script::new(&options.rcps)?;
+    let end = std::future::pending();
+    let played = play_on(Stage::empty(), scratch.path(), &script, &options, end).await;
+    assert!(matches!(played, Err(DemoError::Io { .. })), "{played:?}");
+    assert!(scratch.path().exists());
+    Ok(())
 }
