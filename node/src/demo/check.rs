@@ -77,7 +77,7 @@ pub fn check(stage: &Stage, script: &Script, act: Act) -> Result<Findings, Store
     let is_gone = |id: &&String| {
         let owner = stage.owner(script, id);
         let row = owner.and_then(|(actor, key)| row(actor, &key));
-        row.is_some_and(|row| row.withdrawn.is_some())
+        row.is_some_and(|row| !row.withdrawn.is_empty())
             && found.leaks.iter().all(|(_, what)| what != *id)
     };
     found.withdrawn = withdrawn.into_iter().filter(is_gone).count();
@@ -105,8 +105,7 @@ fn too_much(
             }
         }
     }
-    for entry in view.rows(None) {
-        let (key, row) = entry?;
+    for (key, row) in view.rows(None) {
         if key.rcp == view.me {
             continue;
         }

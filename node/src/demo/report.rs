@@ -92,8 +92,7 @@ fn holdings(stage: &Stage) -> Result<Holdings, StoreError> {
     for (reader, actor) in &stage.actors {
         let held = actor.node.desk.store().read(|view| {
             let mut held = BTreeMap::new();
-            for entry in view.rows(None) {
-                let (_, row) = entry?;
+            for (_, row) in view.rows(None) {
                 let stands = row.stands.iter().filter(|stand| row.lives(stand));
                 let stands = stands.filter(|stand| row.body(&stand.version_hash).is_some());
                 let given = stands.filter_map(|stand| logs.get(&stand.log));
