@@ -41,6 +41,12 @@ pub const REDIAL_MAX_MS: u64 = 30_000;
 pub const DIAL_COURTESY: Duration = Duration::from_secs(2);
 /// Between two looks of a link at what time alone changes: rights that end, receipts that are due.
 pub const TICK: Duration = Duration::from_secs(1);
+/// A link that ends lets its last frames go out for so long before its connection is cut.
+pub const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A link that lasted so long was no mistake: the next dial begins with the shortest pause.
+pub const LINK_PROVES: Duration = Duration::from_secs(30);
+/// Dials that may follow one another without a pause: an introduction, and the link.
+pub const QUICK_DIALS: u32 = 2;
 /// Between two looks at what falls due by time alone, such as the end of a delay of a day.
 pub const DUE: Duration = Duration::from_secs(60);
 /// Records on a page unless asked otherwise.

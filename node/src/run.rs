@@ -241,7 +241,7 @@ async fn serve_api(
     acceptor: tokio_rustls::TlsAcceptor,
     stopped: watch::Receiver<bool>,
 ) {
-    let (limit, any) = (API_CONNECTIONS_MAX, |_: &_| Some(()));
+    let (limit, any) = (API_CONNECTIONS_MAX, |_: &_, _: &_| Some(()));
     let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), any);
     let server = Server::builder()
         .max_concurrent_streams(API_STREAMS_MAX)
@@ -263,9 +263,10 @@ async fn serve_peers(
         acceptor,
         PEER_CONNECTIONS_MAX,
         stopped.clone(),
-        |stream| {
+        |stream, cut| {
             let certificates = stream.get_ref().1.peer_certificates()?;
-            PeerCert::read(certificates.first()?).map(PeerConnection::new)
+            let cert = PeerCert::read(certificates.first()?)?;
+            Some(PeerConnection::new(cert, cut.clone()))
         },
     );
     let service = ExchangeServiceServer::new(PeerCalls::new(exchange))

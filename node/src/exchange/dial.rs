@@ -21,13 +21,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::Exchange;
+use super::cut::{Cut, Cuttable};
 use super::drive::{Streams, drive};
 use super::rpc::exchange_service_client::ExchangeServiceClient;
 use super::tls::PeerCert;
 use crate::edge;
 use crate::limits::{
     CALL_TIME, CONNECTION_WINDOW_BYTES, DIAL_COURTESY, FRAMES_QUEUED, KEEP_ALIVE,
-    KEEP_ALIVE_ANSWER, PEER_MESSAGE_BYTES, REDIAL_FIRST_MS, REDIAL_MAX_MS, STREAM_WINDOW_BYTES,
+    KEEP_ALIVE_ANSWER, LINK_PROVES, PEER_MESSAGE_BYTES, QUICK_DIALS, REDIAL_FIRST_MS,
+    REDIAL_MAX_MS, STREAM_WINDOW_BYTES,
 };
 use crate::operate::keys::peer_name;
 
@@ -37,12 +39,8 @@ pub async fn dial_all(exchange: Arc<Exchange>, mut stop: watch::Receiver<bool>) 
     let mut changed = exchange.changes();
     loop {
         let peers: Vec<RcpId> = exchange.store.read(|view| {
-            let wanted = |state| !matches!(state, PeerState::Left);
-            view.peers
-                .iter()
-                .filter(|(_, peer)| wanted(peer.state))
-                .map(|(rcp, _)| *rcp)
-                .collect()
+            // Those that were left too: withdrawals still go to them.
+            view.peers.keys().copied().collect()
         });
         tasks.retain(|rcp, task| {
             let keep = peers.contains(rcp);
@@ -91,6 +89,7 @@ async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
     let me = exchange.me();
     let mut pause = REDIAL_FIRST_MS;
     let mut introduce = false;
+    let mut quick = 0;
     let reachable = exchange
         .identity()
         .is_some_and(|identity| !identity.card.card().addresses.is_empty());
@@ -110,13 +109,15 @@ async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
         let dialled = dial(exchange, peer, &target, introduce).await;
         introduce = matches!(dialled, Ok(Next::Introduce));
         match dialled {
-            Ok(Next::Again | Next::Introduce) => {
-                pause = REDIAL_FIRST_MS;
+            Ok(Next::Again | Next::Introduce) if quick < QUICK_DIALS => {
+                quick += 1;
                 continue;
             }
-            Ok(Next::Later) => pause = REDIAL_FIRST_MS,
+            Ok(Next::Ended(lasted)) if lasted >= LINK_PROVES => pause = REDIAL_FIRST_MS,
+            Ok(_) => {}
             Err(why) => exchange.statuses.trouble(peer, why),
         }
+        quick = 0;
         tokio::time::sleep(Duration::from_millis(edge::jitter(pause).max(20))).await;
         pause = (pause * 2).min(REDIAL_MAX_MS);
     }
@@ -125,8 +126,8 @@ async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
 enum Next {
     /// Introduced: now the link.
     Again,
-    /// The link ended: after a pause.
-    Later,
+    /// The link ended, after so long.
+    Ended(Duration),
     /// It knows too little of us: introduce ourselves first.
     Introduce,
 }
@@ -140,12 +141,14 @@ async fn dial(
     let mut why = "its card names no address; it has to dial us".to_owned();
     for address in &target.addresses {
         match connect(exchange, &peer, address).await {
-            Ok((stream, cert)) => {
-                let pinned = target.pin == Some(cert.key);
+            Ok(line) => {
+                let pinned = target.pin == Some(line.cert.key);
                 if introduce || !pinned || target.state == PeerState::Invited {
-                    return hello(exchange, peer, stream, target.token).await;
+                    // A token is for the node that was invited to, and for no other key.
+                    let token = if pinned { target.token } else { Token::ZERO };
+                    return hello(exchange, peer, line, token).await;
                 }
-                return link(exchange, peer, stream).await;
+                return link(exchange, peer, line).await;
             }
             Err(failed) => why = format!("{address} {failed}"),
         }
@@ -153,11 +156,14 @@ async fn dial(
     Err(why)
 }
 
-async fn connect(
-    exchange: &Exchange,
-    peer: &RcpId,
-    address: &str,
-) -> Result<(TlsStream<TcpStream>, PeerCert), String> {
+/// A connection to a node that names itself as the one dialled.
+struct Line {
+    stream: Cuttable<TlsStream<TcpStream>>,
+    cert: PeerCert,
+    cut: Cut,
+}
+
+async fn connect(exchange: &Exchange, peer: &RcpId, address: &str) -> Result<Line, String> {
     let tcp = tokio::time::timeout(CALL_TIME, TcpStream::connect(address))
         .await
         .map_err(|_| {
@@ -174,11 +180,16 @@ async fn connect(
     let certificates = stream.get_ref().1.peer_certificates();
     let cert = certificates.and_then(|chain| PeerCert::read(chain.first()?));
     let cert = cert.filter(|cert| cert.rcp == *peer);
-    Ok((stream, cert.ok_or("showed no certificate of this partner")?))
+    let cut = Cut::default();
+    Ok(Line {
+        stream: Cuttable::new(stream, cut.clone()),
+        cert: cert.ok_or("showed no certificate of this partner")?,
+        cut,
+    })
 }
 
 /// A gRPC channel over a connection that is there already, and never over another.
-async fn channel(stream: TlsStream<TcpStream>) -> Result<Channel, String> {
+async fn channel(stream: Cuttable<TlsStream<TcpStream>>) -> Result<Channel, String> {
     let mut once = Some(stream);
     let connector = tower::service_fn(move |_: http::Uri| {
         let stream = once.take().map(TokioIo::new);
@@ -204,7 +215,7 @@ fn client(channel: Channel) -> ExchangeServiceClient<Channel> {
 async fn hello(
     exchange: &Arc<Exchange>,
     peer: RcpId,
-    stream: TlsStream<TcpStream>,
+    line: Line,
     token: Token,
 ) -> Result<Next, String> {
     let ours = exchange
@@ -215,7 +226,7 @@ async fn hello(
         identity: Some(ours),
         token: token.as_bytes().to_vec(),
     };
-    let mut client = client(channel(stream).await?);
+    let mut client = client(channel(line.stream).await?);
     let answer = tokio::time::timeout(CALL_TIME, client.hello(request))
         .await
         .map_err(|_| "it does not answer our introduction".to_owned())?
@@ -225,6 +236,13 @@ async fn hello(
     let identity = Identity::verify(identity).map_err(|refusal| refusal.to_string())?;
     if identity.charter.rcp() != peer {
         return Err("it introduced itself as another RCP".to_owned());
+    }
+    if identity.card.card().tls_key != line.cert.key {
+        return Err(
+            "it has not the key that the partner's card names; somebody may stand between \
+                    you: call the partner"
+                .to_owned(),
+        );
     }
     let arrival = Arrival::Identity(Box::new(identity));
     exchange
@@ -253,12 +271,8 @@ const fn may_follow_from_a_hello(code: tonic::Code) -> bool {
     )
 }
 
-async fn link(
-    exchange: &Arc<Exchange>,
-    peer: RcpId,
-    stream: TlsStream<TcpStream>,
-) -> Result<Next, String> {
-    let mut client = client(channel(stream).await?);
+async fn link(exchange: &Arc<Exchange>, peer: RcpId, line: Line) -> Result<Next, String> {
+    let mut client = client(channel(line.stream).await?);
     let (session_out, session) = mpsc::channel(FRAMES_QUEUED);
     let (carry_out, carry) = mpsc::channel(FRAMES_QUEUED);
     let session =
@@ -285,7 +299,11 @@ async fn link(
         session_out,
         carry_in: Box::pin(carry_in),
         carry_out,
+        key: line.cert.key,
+        cut: line.cut,
     };
+    let began = edge::now();
     drive(exchange, peer, exchange.me(), streams).await;
-    Ok(Next::Later)
+    let lasted = Duration::from_millis(edge::now().since(began));
+    Ok(Next::Ended(lasted))
 }

@@ -1,23 +1,25 @@
 //! Runs one link over the two streams of a connection.
 //!
 //! Frames go in one at a time, and whatever a frame brings is durable before the next one is looked
-//! at. **Invariant:** bounded channels only; what waits is the other side's credit.
+//! at. A peer that takes nothing is waited for, but not longer than its right lasts.
+//! **Invariant:** bounded channels only; what waits is the other side's credit.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use corridor_proto::{RcpId, Refusal, v1};
+use corridor_proto::{Hash, RcpId, Refusal, v1};
 use corridor_rules::ingest::{Arrival, Judged, Unverified, judge};
 use corridor_rules::link::{Closing, Context, Input, Link, Output};
 use corridor_store::{Item, StoreError};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-use super::{Exchange, Lease};
+use super::Exchange;
+use super::cut::Cut;
 use crate::edge;
-use crate::limits::TICK;
+use crate::limits::{LAST_WORDS, TICK};
 
 /// Frames as they come in.
 pub type Incoming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -32,6 +34,26 @@ pub struct Streams {
     pub carry_in: Incoming<v1::CarryFrame>,
     /// Carry frames to the peer.
     pub carry_out: mpsc::Sender<v1::CarryFrame>,
+    /// Hash of the transport key that the peer showed.
+    pub key: Hash,
+    /// Cuts the connection.
+    pub cut: Cut,
+}
+
+/// Why a link ended.
+struct End {
+    why: String,
+    /// Whether not one more byte may leave; otherwise what was said last is still sent.
+    at_once: bool,
+}
+
+impl End {
+    const fn gently(why: String) -> Self {
+        Self {
+            why,
+            at_once: false,
+        }
+    }
 }
 
 /// Runs a link to `peer` until it ends, and says why in words.
@@ -45,14 +67,25 @@ pub async fn drive(
         return "there is another connection already".to_owned();
     };
     tracing::info!(%peer, "peer up");
+    let cut = streams.cut.clone();
     let mut driver = Driver {
         exchange,
         link: Link::new(peer),
         peer,
         streams,
+        cancelled: lease.cancelled.clone(),
         more: false,
     };
-    let why = driver.run(&lease).await;
+    let End { why, at_once } = driver.run().await;
+    drop(driver);
+    if at_once {
+        cut.now();
+    } else {
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORDS).await;
+            cut.now();
+        });
+    }
     tracing::info!(%peer, why, "peer down");
     exchange.statuses.trouble(peer, why.clone());
     drop(lease);
@@ -64,57 +97,64 @@ struct Driver<'a> {
     link: Link,
     peer: RcpId,
     streams: Streams,
+    cancelled: watch::Receiver<bool>,
     more: bool,
 }
 
 impl Driver<'_> {
-    async fn run(&mut self, lease: &Lease<'_>) -> String {
+    async fn run(&mut self) -> End {
         let mut changed = self.exchange.changes();
-        let mut cancelled = lease.cancelled.clone();
+        let mut cancelled = self.cancelled.clone();
         let mut stopped = self.exchange.stopped.clone();
         let mut tick = tokio::time::interval(TICK);
         let mut input = Input::Start;
         loop {
-            if let ControlFlow::Break(why) = self.step(input).await {
-                return why;
+            if self.frames_wait()
+                && let Some(end) = self.must_end()
+            {
+                return end;
+            }
+            if let ControlFlow::Break(end) = self.step(input).await {
+                return end;
+            }
+            if self.is_unpinned() {
+                return End::gently("its transport key was replaced".to_owned());
             }
             self.note_status();
             input = tokio::select! {
                 frame = self.streams.session_in.next() => match frame {
                     Some(Ok(frame)) => Input::Session(frame),
-                    ended => return ending(ended.and_then(Result::err)),
+                    ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
                 frame = self.streams.carry_in.next() => match frame {
                     Some(Ok(frame)) => Input::Carry(frame),
-                    ended => return ending(ended.and_then(Result::err)),
+                    ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
                 () = std::future::ready(()), if self.more => Input::Changed,
                 Ok(()) = changed.changed() => Input::Changed,
                 _ = tick.tick() => Input::Changed,
-                _ = stopped.wait_for(|stopped| *stopped) => return "this node stops".to_owned(),
+                _ = stopped.wait_for(|stopped| *stopped) => return End::gently(STOPS.to_owned()),
                 _ = cancelled.wait_for(|cancelled| *cancelled) => {
-                    return "another connection to the same node took its place".to_owned();
+                    return End::gently(REPLACED.to_owned());
                 }
             };
         }
     }
 
     /// Feeds an input and carries out what follows from it.
-    async fn step(&mut self, input: Input) -> ControlFlow<String> {
+    async fn step(&mut self, input: Input) -> ControlFlow<End> {
         self.more = false;
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             for output in self.handle(input) {
                 match output {
                     Output::Session(frame) => {
-                        if self.streams.session_out.send(frame).await.is_err() {
-                            return ControlFlow::Break(ending(None));
-                        }
+                        let out = self.streams.session_out.clone();
+                        self.send(out, frame).await?;
                     }
                     Output::Carry(frame) => {
-                        if self.streams.carry_out.send(frame).await.is_err() {
-                            return ControlFlow::Break(ending(None));
-                        }
+                        let out = self.streams.carry_out.clone();
+                        self.send(out, frame).await?;
                     }
                     Output::Arrival(arrival) => inputs.push(self.take_in(arrival).await?),
                     Output::Verify(unverified) => {
@@ -128,11 +168,83 @@ impl Driver<'_> {
                         }));
                     }
                     Output::More => self.more = true,
-                    Output::Close(why) => return ControlFlow::Break(closing(why).to_owned()),
+                    Output::Close(why) => {
+                        return ControlFlow::Break(End::gently(closing(why).to_owned()));
+                    }
                 }
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Waits until the peer takes a frame, as long as it may have it.
+    async fn send<T>(&mut self, out: mpsc::Sender<T>, frame: T) -> ControlFlow<End> {
+        let mut changed = self.exchange.changes();
+        loop {
+            tokio::select! {
+                place = out.reserve() => return match place {
+                    Ok(place) => {
+                        place.send(frame);
+                        ControlFlow::Continue(())
+                    }
+                    Err(_) => ControlFlow::Break(End::gently(ending(None))),
+                },
+                Ok(()) = changed.changed() => {}
+                () = tokio::time::sleep(TICK) => {}
+            }
+            if let Some(end) = self.must_end() {
+                return ControlFlow::Break(end);
+            }
+        }
+    }
+
+    /// Whether frames wait for the peer to take them.
+    fn frames_wait(&self) -> bool {
+        self.streams.carry_out.capacity() < self.streams.carry_out.max_capacity()
+    }
+
+    /// Why nothing of what waits may reach the peer any more, if so.
+    fn must_end(&self) -> Option<End> {
+        let why = if *self.cancelled.borrow() {
+            REPLACED
+        } else if *self.exchange.stopped.borrow() {
+            STOPS
+        } else if self.is_unpinned() {
+            "its transport key was replaced"
+        } else if self.look(|link, context| link.has_lost_a_right(context)) {
+            "it lost a right while it took nothing"
+        } else {
+            return None;
+        };
+        Some(End {
+            why: why.to_owned(),
+            at_once: true,
+        })
+    }
+
+    /// Whether the peer's newest card names another key than the one it showed.
+    fn is_unpinned(&self) -> bool {
+        self.exchange.store.read(|view| {
+            let card = view
+                .known
+                .get(&self.peer)
+                .and_then(|known| known.card.as_ref());
+            card.is_some_and(|card| card.card().tls_key != self.streams.key)
+        })
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Link, &Context<'_>) -> T) -> T {
+        let key = self.exchange.store.key();
+        self.exchange.store.read(|view| {
+            let context = Context {
+                model: view,
+                source: view,
+                now: edge::now(),
+                key: &key,
+                all_erased: view.all_erased(),
+            };
+            look(&self.link, &context)
+        })
     }
 
     fn handle(&mut self, input: Input) -> Vec<Output> {
@@ -155,7 +267,7 @@ impl Driver<'_> {
         tracing::warn!(%peer, reason, what = refusal.what, "refused");
     }
 
-    async fn take_in(&mut self, arrival: Arrival) -> ControlFlow<String, Input> {
+    async fn take_in(&mut self, arrival: Arrival) -> ControlFlow<End, Input> {
         if let Arrival::Bad { rcp, reason, .. } = &arrival {
             tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
         }
@@ -165,7 +277,7 @@ impl Driver<'_> {
                 self.say_refused(&refusal);
                 ControlFlow::Continue(Input::Refused(refusal))
             }
-            Err(error) => ControlFlow::Break(error.to_string()),
+            Err(error) => ControlFlow::Break(End::gently(error.to_string())),
         }
     }
 
@@ -180,23 +292,16 @@ impl Driver<'_> {
     }
 
     fn note_status(&self) {
-        let key = self.exchange.store.key();
-        let is_quiet = self.exchange.store.read(|view| {
-            let context = Context {
-                model: view,
-                source: view,
-                now: edge::now(),
-                key: &key,
-                all_erased: view.all_erased(),
-            };
-            self.link.is_quiet(&context)
-        });
+        let is_quiet = self.look(Link::is_quiet);
         let (served_as, refused) = (self.link.served_as(), self.link.last_refusal());
         self.exchange
             .statuses
             .link(self.peer, is_quiet && !self.more, served_as, refused);
     }
 }
+
+const STOPS: &str = "this node stops";
+const REPLACED: &str = "another connection to the same node took its place";
 
 fn ending(status: Option<Status>) -> String {
     status.map_or_else(

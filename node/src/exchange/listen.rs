@@ -16,11 +16,12 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+use super::cut::{Cut, Cuttable};
 use crate::limits::{HANDSHAKE_TIME, HANDSHAKES_MAX};
 
 /// A connection after its handshake, with what its acceptor made of it.
 pub struct Accepted<I> {
-    stream: TlsStream<TcpStream>,
+    stream: Cuttable<TlsStream<TcpStream>>,
     info: I,
     _place: OwnedSemaphorePermit,
 }
@@ -61,13 +62,14 @@ impl<I: Unpin> AsyncWrite for Accepted<I> {
     }
 }
 
-/// Accepts until `stop`; `describe` makes the connection's info, or refuses it.
+/// Accepts until `stop`; `describe` makes the connection's info, which may keep what cuts it, or
+/// refuses it.
 pub fn incoming<I: Send + 'static>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     connections_max: usize,
     mut stop: watch::Receiver<bool>,
-    describe: impl Fn(&TlsStream<TcpStream>) -> Option<I> + Send + Sync + 'static,
+    describe: impl Fn(&TlsStream<TcpStream>, &Cut) -> Option<I> + Send + Sync + 'static,
 ) -> ReceiverStream<Result<Accepted<I>, io::Error>> {
     let (sender, receiver) = mpsc::channel(16);
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -103,9 +105,11 @@ pub fn incoming<I: Send + 'static>(
                 let Some(stream) = shake(&acceptor, tcp).await else {
                     return;
                 };
-                let Some(info) = describe(&stream) else {
+                let cut = Cut::default();
+                let Some(info) = describe(&stream, &cut) else {
                     return;
                 };
+                let stream = Cuttable::new(stream, cut);
                 // The server has ended: then the connection ends too.
                 let _ = sender
                     .send(Ok(Accepted {

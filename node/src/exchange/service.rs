@@ -16,6 +16,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Exchange;
+use super::cut::Cut;
 use super::drive::{Incoming, Streams, drive};
 use super::rpc::exchange_service_server::ExchangeService;
 use super::tls::PeerCert;
@@ -26,6 +27,7 @@ use crate::limits::{FRAMES_QUEUED, HELLOS_PER_SECOND};
 #[derive(Clone)]
 pub struct PeerConnection {
     cert: PeerCert,
+    cut: Cut,
     halves: Arc<Mutex<Halves>>,
 }
 
@@ -37,10 +39,11 @@ struct Halves {
 }
 
 impl PeerConnection {
-    /// A connection of whoever showed this certificate.
-    pub fn new(cert: PeerCert) -> Self {
+    /// A connection of whoever showed this certificate, and what cuts it.
+    pub fn new(cert: PeerCert, cut: Cut) -> Self {
         Self {
             cert,
+            cut,
             halves: Arc::default(),
         }
     }
@@ -84,7 +87,7 @@ impl PeerCalls {
     }
 
     /// Starts the link once both halves are there.
-    fn join(&self, peer: RcpId, halves: &mut Halves) {
+    fn join(&self, peer: RcpId, connection: &PeerConnection, halves: &mut Halves) {
         if halves.used || halves.session.is_none() || halves.carry.is_none() {
             return;
         }
@@ -97,6 +100,8 @@ impl PeerCalls {
             session_out: session.1,
             carry_in: carry.0,
             carry_out: carry.1,
+            key: connection.cert.key,
+            cut: connection.cut.clone(),
         };
         let exchange = Arc::clone(&self.exchange);
         tokio::spawn(async move { drive(&exchange, peer, peer, streams).await });
@@ -168,7 +173,7 @@ impl ExchangeService for PeerCalls {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         halves.session = Some((Box::pin(frames), sender));
-        self.join(peer, &mut halves);
+        self.join(peer, &connection, &mut halves);
         let answers = ReceiverStream::new(receiver)
             .map(|frame| Ok(v1::SessionResponse { frame: Some(frame) }));
         Ok(Response::new(Box::pin(answers)))
@@ -188,7 +193,7 @@ impl ExchangeService for PeerCalls {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         halves.carry = Some((Box::pin(frames), sender));
-        self.join(peer, &mut halves);
+        self.join(peer, &connection, &mut halves);
         let answers =
             ReceiverStream::new(receiver).map(|frame| Ok(v1::CarryResponse { frame: Some(frame) }));
         Ok(Response::new(Box::pin(answers)))

@@ -244,6 +244,17 @@ impl Link {
         self.last_refusal
     }
 
+    /// Whether the peer may have less now than when its frames were composed.
+    pub fn has_lost_a_right(&self, context: &Context<'_>) -> bool {
+        let state = context.model.peer_state(&self.peer);
+        let narrower = state != self.state && !matches!(state, Some(PeerState::Active));
+        narrower
+            || self
+                .serving
+                .keys()
+                .any(|id| !reads(context, id, &self.peer))
+    }
+
     /// Whether both sides have said what they have and nothing is left to send or fetch.
     pub fn is_quiet(&self, context: &Context<'_>) -> bool {
         self.their_have
