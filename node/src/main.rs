@@ -261,20 +261,32 @@ async fn verify_store(data: PathBuf) -> anyhow::Result<bool> {
             let tenth = done.saturating_mul(10) / all.max(1);
             if tenth > last {
                 last = tenth;
-                eprintln!("{} % read", tenth * 10);
+                eprintln!("{} % checked", tenth * 10);
             }
         })
     });
     let report = checked.await??;
     println!(
-        "Checked {} groups, {} signatures, {} lines, {} texts, {} erasures and {} index rows.",
-        report.groups, report.signatures, report.lines, report.bodies, report.erasures, report.rows
+        "Checked {} groups, {} signatures, {} lines, {} signed roots, {} texts, {} erasures and \
+         {} index entries.",
+        report.groups,
+        report.signatures,
+        report.lines,
+        report.roots,
+        report.bodies,
+        report.erasures,
+        report.entries
     );
-    for finding in &report.findings {
-        println!("{}: {}", finding.place, finding.what);
+    for note in &report.notes {
+        println!("Note: {}: {}", note.place, note.what);
     }
-    if report.findings.is_empty() {
-        println!("All of it is as it should be.");
+    for finding in &report.findings {
+        println!("Wrong: {}: {}", finding.place, finding.what);
+    }
+    match report.findings.len() {
+        0 => println!("All of it is as it should be."),
+        1 => println!("One thing is wrong; its line says what to do."),
+        wrong => println!("{wrong} things are wrong; each line says what to do."),
     }
     Ok(report.findings.is_empty())
 }

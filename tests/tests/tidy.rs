@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 7] = [
+const SLEEPS: [(&str, usize, &str); 8] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -35,6 +35,11 @@ const SLEEPS: [(&str, usize, &str); 7] = [
         "asks again until a deadline whether all is quiet",
     ),
     ("node/src/exchange/dial.rs", 3, "pauses between two dials"),
+    (
+        "node/src/exchange/drive.rs",
+        1,
+        "lets the last frames of a link go out",
+    ),
     (
         "node/src/exchange/listen.rs",
         1,

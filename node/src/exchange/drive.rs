@@ -180,6 +180,7 @@ impl Driver<'_> {
     /// Waits until the peer takes a frame, as long as it may have it.
     async fn send<T>(&mut self, out: mpsc::Sender<T>, frame: T) -> ControlFlow<End> {
         let mut changed = self.exchange.changes();
+        let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 place = out.reserve() => return match place {
@@ -190,7 +191,7 @@ impl Driver<'_> {
                     Err(_) => ControlFlow::Break(End::gently(ending(None))),
                 },
                 Ok(()) = changed.changed() => {}
-                () = tokio::time::sleep(TICK) => {}
+                _ = tick.tick() => {}
             }
             if let Some(end) = self.must_end() {
                 return ControlFlow::Break(end);

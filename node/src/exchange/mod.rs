@@ -1,8 +1,9 @@
 //! Peers: connections, and the links that run over them.
 //!
 //! A connection is mutual TLS 1.3 with pinned keys ([`tls`]), dialled ([`dial`]) or accepted
-//! ([`listen`]), and can be ended at once ([`cut`]); [`drive`] runs one `corridor_rules::link::Link` over its two streams, and
-//! [`crate::status`] keeps the sentence that is shown for each peer.
+//! ([`listen`]), and can be ended at once ([`cut`]); [`drive`] runs one
+//! `corridor_rules::link::Link` over its two streams, and [`crate::status`] keeps the sentence that
+//! is shown for each peer.
 //!
 //! It imports the store, the rules and the protocol, never `api`. **Invariant:** no decision about
 //! what a peer may have is made here; this room only moves bytes.

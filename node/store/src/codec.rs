@@ -170,19 +170,22 @@ fn card_blob(card: &SignedCard) -> Vec<u8> {
     [card.signature.as_slice(), &card.bytes].concat()
 }
 
+/// The card in a blob.
+pub(crate) fn card_of(blob: &[u8]) -> Option<SignedCard> {
+    let (signature, bytes) = blob.split_first_chunk()?;
+    Some(SignedCard {
+        bytes: bytes.to_vec(),
+        signature: *signature,
+    })
+}
+
 /// The fact with the content of its blob, where a fold needs it: cards and reader lists.
 pub(crate) fn with_blob(fact: Fact, blob: Vec<u8>) -> Fact {
     match fact {
         Fact::List { log, hash, .. } => Fact::List { log, hash, blob },
-        Fact::Card { rcp, card } => match blob.split_first_chunk() {
-            Some((signature, bytes)) => Fact::Card {
-                rcp,
-                card: SignedCard {
-                    bytes: bytes.to_vec(),
-                    signature: *signature,
-                },
-            },
-            None => Fact::Card { rcp, card },
+        Fact::Card { rcp, card } => Fact::Card {
+            rcp,
+            card: card_of(&blob).unwrap_or(card),
         },
         fact => fact,
     }

@@ -9,6 +9,7 @@
 //! does so. **Invariant:** no body, no key and no title is ever in here.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,9 @@ use crate::row_codec;
 
 /// Memory for pages; sled's own default is 1 GiB.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The file by which sled knows that a folder has an index.
+const DATA_FILE: &str = "db";
 
 const META: &[u8] = b"m";
 const ROW: u8 = b'r';
@@ -115,6 +119,11 @@ impl Index {
     }
 
     fn try_open(path: &Path) -> Result<Self, String> {
+        // sled lets go of its file a moment after it was closed; nobody else can hold it, since the
+        // data folder is ours.
+        if let Ok(data) = File::open(path.join(DATA_FILE)) {
+            data.lock().map_err(|error| error.to_string())?;
+        }
         let folder: PathBuf = path.to_owned();
         // sled panics on some damage; the index is worth nothing then, and nothing else is touched.
         let opened = catch_unwind(AssertUnwindSafe(move || {
@@ -238,6 +247,85 @@ impl Index {
             .map(|_| ())
             .map_err(|error| StoreError::Index(error.to_string()))
     }
+
+    /// Opens the index that is there, if one is, and says how much it has seen: none is made and
+    /// none is thrown away.
+    pub fn existing(path: &Path) -> Result<Option<(Self, Option<Position>)>, String> {
+        if !path.join(DATA_FILE).is_file() {
+            return Ok(None);
+        }
+        let index = Self::try_open(path)?;
+        let seen = unless_it_stops(|| Ok(index.position()))?;
+        Ok(Some((index, seen)))
+    }
+
+    /// Shows every entry but the position, or says what is wrong with it.
+    pub fn each(&self, look: &mut dyn FnMut(Result<Entry, &'static str>)) -> Result<(), String> {
+        unless_it_stops(|| {
+            for entry in self.db.iter() {
+                let (key, value) = entry.map_err(|error| error.to_string())?;
+                if let Some(entry) = parse(&key, &value).transpose() {
+                    look(entry);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts bytes where no version would, or takes away what one put there.
+    #[cfg(test)]
+    pub fn forge(&self, key: &[u8], value: Option<&[u8]>) {
+        let forged = match value {
+            Some(value) => self.db.insert(key, value),
+            None => self.db.remove(key),
+        };
+        forged.expect("the index takes it");
+        self.flush().expect("the index keeps it");
+    }
+}
+
+/// Reads, as at opening: what is damaged may make sled panic.
+fn unless_it_stops<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let read = catch_unwind(AssertUnwindSafe(read));
+    read.unwrap_or_else(|_| Err("sled stopped while it read the index".to_owned()))
+}
+
+/// One entry of the index, as it is read back.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// The row of a record.
+    Row(RecordKey, Box<RecordRow>),
+    /// Lines of a log from an index on lie at a place.
+    Lines(LogId, u64, Place),
+    /// A blob whose erasure is not yet done.
+    Erase(Place),
+}
+
+/// An entry; none for what is not one of the three.
+fn parse(key: &[u8], value: &[u8]) -> Result<Option<Entry>, &'static str> {
+    let Some((sort, rest)) = key.split_first() else {
+        return Err("an empty key");
+    };
+    let entry = match *sort {
+        ROW => {
+            let key = parse_row_key(key).ok_or("the key of a row")?;
+            let row = row_codec::decode(value).map_err(|_| "the row of a record")?;
+            Entry::Row(key, Box::new(row))
+        }
+        LINES => {
+            let (log, from) = rest.split_first_chunk().ok_or("the key of lines")?;
+            let from = from.try_into().map_err(|_| "the key of lines")?;
+            let place = value.try_into().map_err(|_| "the place of lines")?;
+            let (from, place) = (u64::from_be_bytes(from), Place::from_bytes(place));
+            Entry::Lines(LogId::new(*log), from, place)
+        }
+        ERASE => {
+            let place = rest.try_into().map_err(|_| "the key of an erasure")?;
+            Entry::Erase(Place::from_bytes(place))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(entry))
 }
 
 impl Rows for Index {

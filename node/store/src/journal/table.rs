@@ -214,4 +214,14 @@ impl Reader {
         }
         Ok(frame)
     }
+
+    /// Whether the blob at a place is zeros on disk, whatever is said of it elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::read`].
+    pub fn is_overwritten(&self, place: Place) -> Result<bool, JournalError> {
+        let located = read_lock(&self.table).locate(place)?;
+        Ok(located.read()?.blob.iter().all(|byte| *byte == 0))
+    }
 }
