@@ -84,6 +84,8 @@ pub async fn start(
     let folder = KeyFolder::of(data);
     let keys = folder.read()?;
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);
+    let cursors = api::Cursors::of(keys.api.key.as_bytes());
+    let cursors = cursors.map_err(|source| FileError::io(data, source))?;
     let (store, opening) = open(data, &folder, keys, progress)?;
     let me = store.read(|view| view.me);
     let reads_only = match say_start(data, &config, &store, &opening) {
@@ -119,6 +121,7 @@ pub async fn start(
         desk: desk.clone(),
         statuses: Arc::clone(&exchange.statuses),
         access: Arc::new(Access::of(data)),
+        cursors: Arc::new(cursors),
     };
     tasks.spawn(serve_api(api, listeners.api, api_tls, stopped));
     Ok(Running {

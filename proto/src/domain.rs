@@ -64,6 +64,10 @@ domains! {
     AccessToken = "access-token";
     /// Hash of an invitation token, as it is kept.
     InvitationToken = "invitation-token";
+    /// Hash of a node's secret: the key that seals cursors.
+    Cursor = "cursor";
+    /// Hash of the question to which a page token belongs.
+    PageToken = "page-token";
 }
 
 /// The message that is signed for `domain` over `bytes`.

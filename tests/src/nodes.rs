@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use corridor_client::{Client, Profile};
 use corridor_node::desk::Desk;
+use corridor_node::operate::access::{Access, Scope};
 use corridor_node::operate::config::{Config, Name};
+use corridor_node::operate::files::write_secret;
 use corridor_node::operate::init::init;
 use corridor_node::run::{Listeners, Running, start};
 use corridor_proto::kinds::Kind;
@@ -97,6 +100,26 @@ impl Office {
         let listeners = listen(Some(&self.config)).await?;
         self.running = Some(start(&self.data(), listeners, &mut |_, _| {}).await?);
         Ok(())
+    }
+
+    /// A client of its secretariat.
+    pub async fn client(&self) -> Result<Client> {
+        Ok(Client::connect(&Profile::read(&self.profile())?).await?)
+    }
+
+    /// A client that may read what is public, and nothing else.
+    pub async fn integrator(&self) -> Result<Client> {
+        let never = UnixMillis(0);
+        let token = Access::of(&self.data()).create(Scope::Public, "an integrator", never)?;
+        let profile = std::fs::read_to_string(self.profile())?;
+        let own = profile.lines().filter(|line| !line.starts_with("token"));
+        let line = format!("token = \"{token}\"");
+        let text: Vec<&str> = own.chain([line.as_str()]).collect();
+        let path = tempfile::tempdir_in(self.folder.path())?
+            .keep()
+            .join("client.toml");
+        write_secret(&path, text.join("\n").as_bytes())?;
+        Ok(Client::connect(&Profile::read(&path)?).await?)
     }
 
     /// A circle of ours by name.

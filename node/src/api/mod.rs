@@ -28,6 +28,7 @@ use crate::edge;
 use crate::limits::API_MESSAGE_BYTES;
 use crate::operate::access::{Access, Scope};
 use crate::status::Statuses;
+pub use record::cursor::Cursors;
 
 /// The generated service code.
 pub(crate) mod rpc {
@@ -44,6 +45,8 @@ pub struct Api {
     pub statuses: Arc<Statuses>,
     /// The access tokens.
     pub access: Arc<Access>,
+    /// Seals the cursors of those who follow changes.
+    pub cursors: Arc<Cursors>,
 }
 
 impl Api {

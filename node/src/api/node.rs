@@ -2,8 +2,10 @@
 
 use corridor_proto::v1;
 use corridor_proto::wire::Identity;
+use corridor_rules::Reader;
 use tonic::{Request, Response, Status};
 
+use super::record::message;
 use super::rpc::node_service_server::NodeService;
 use super::{Api, names};
 
@@ -13,7 +15,7 @@ impl NodeService for Api {
         &self,
         request: Request<v1::GetNodeRequest>,
     ) -> Result<Response<v1::GetNodeResponse>, Status> {
-        self.caller(request.metadata())?;
+        let reader = self.reader(request.metadata())?;
         Ok(Response::new(self.desk.store().read(|view| {
             let known = view.known.get(&view.me);
             let card = known.and_then(|known| known.card.clone());
@@ -33,8 +35,11 @@ impl NodeService for Api {
                 display_names: named.into_iter().map(|(_, name)| name).collect(),
                 identity,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
-                revision: view.revision,
-                signing_stopped: view.signing_stopped.clone().unwrap_or_default(),
+                revision: message::revision(view, &reader),
+                signing_stopped: match reader {
+                    Reader::Secretariat => view.signing_stopped.clone().unwrap_or_default(),
+                    Reader::Peer(_) | Reader::Anyone => String::new(),
+                },
             }
         })))
     }

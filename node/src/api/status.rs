@@ -76,6 +76,11 @@ pub fn desk(error: DeskError) -> Status {
     }
 }
 
+/// The system gives no random bytes.
+pub fn no_randomness(error: std::io::Error) -> Status {
+    desk(DeskError::NoRandomness(error))
+}
+
 /// An error of the store.
 pub fn store(error: StoreError) -> Status {
     let (code, reason) = match &error {

@@ -186,7 +186,7 @@ impl Index {
     }
 
     /// The keys of an RCP's rows.
-    fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
+    pub fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
         let prefix = [&[ROW], rcp.as_bytes().as_slice()].concat();
         let index = self.clone();
         let keys = self.db.scan_prefix(prefix).keys();
@@ -349,6 +349,11 @@ impl Batch {
     /// Rows changed so far.
     pub fn len(&self) -> usize {
         self.rows.len() + self.lines.len()
+    }
+
+    /// The records whose rows change.
+    pub fn records(&self) -> impl Iterator<Item = RecordKey> {
+        self.rows.keys().copied()
     }
 
     /// Lines of a log from `from` on lie at `place`.

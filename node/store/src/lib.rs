@@ -16,6 +16,7 @@ mod folder;
 mod index;
 pub mod journal;
 mod open;
+mod recent;
 mod row_codec;
 mod verify;
 mod view;

@@ -1,6 +1,8 @@
 //! Reading: the state together with the stored bytes behind it.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::sync::{PoisonError, RwLock};
 
 use corridor_proto::record::SignedRecord;
 use corridor_proto::{LogId, Salt};
@@ -12,6 +14,7 @@ use corridor_rules::{Model, Place, Rows};
 use crate::codec;
 use crate::index::Index;
 use crate::journal::{Reader, StoredFrame};
+use crate::recent::{Changed, Recent};
 use crate::row_codec::place_in;
 
 /// A consistent look at the store, while it is held.
@@ -20,6 +23,7 @@ pub struct View<'a> {
     pub(crate) index: &'a Index,
     pub(crate) reader: &'a Reader,
     pub(crate) all_erased: bool,
+    pub(crate) recent: &'a RwLock<Recent>,
 }
 
 impl View<'_> {
@@ -29,6 +33,24 @@ impl View<'_> {
         after: Option<&RecordKey>,
     ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
         self.index.rows(after)
+    }
+
+    /// The records that changed after a revision, or of which more or less may be seen since then;
+    /// `None` if it is too long ago to be known.
+    pub fn changed_since(&self, revision: u64) -> Option<Vec<RecordKey>> {
+        let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let changes = recent.since(revision)?;
+        drop(recent);
+        let mut keys = BTreeSet::new();
+        for changed in changes {
+            match changed {
+                Changed::Record(key) => {
+                    keys.insert(key);
+                }
+                Changed::Rcp(rcp) => keys.extend(self.index.keys(&rcp)),
+            }
+        }
+        Some(keys.into_iter().collect())
     }
 
     /// Whether everything that was to be erased is.

@@ -25,6 +25,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::index::{Batch, Index, Overlay};
 use crate::journal::{Journal, NewFrame, Place, Reader};
+use crate::recent::{Changed, Recent};
 use crate::row_codec::{place_in, place_out};
 use crate::view::View;
 
@@ -93,6 +94,7 @@ struct Shared {
     signer: Arc<Signer>,
     /// Whether something is still to be erased; set with the state that demands it.
     erasing: AtomicBool,
+    recent: RwLock<Recent>,
     hooks: RwLock<Vec<Hook>>,
 }
 
@@ -105,12 +107,14 @@ impl Store {
         signer: Arc<Signer>,
         pending: BTreeSet<Place>,
     ) -> Self {
+        let recent = RwLock::new(Recent::new(model.revision));
         let shared = Arc::new(Shared {
             model: RwLock::new(model),
             index,
             reader: journal.reader(),
             signer,
             erasing: AtomicBool::new(!pending.is_empty()),
+            recent,
             hooks: RwLock::new(Vec::new()),
         });
         let (inbox, items) = mpsc::channel();
@@ -172,6 +176,7 @@ impl Store {
             index,
             reader,
             all_erased: !self.shared.erasing.load(Ordering::SeqCst),
+            recent: &self.shared.recent,
         })
     }
 
@@ -340,6 +345,19 @@ impl Writer {
                 self.pending.insert(place_in(old));
             }
         }
+        let mut recent = self
+            .shared
+            .recent
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let peers = facts.iter().filter_map(|fact| match fact {
+            Fact::Peer { rcp, .. } => Some(Changed::Rcp(*rcp)),
+            _ => None,
+        });
+        for changed in batch.records().map(Changed::Record).chain(peers) {
+            recent.note(model.revision, changed);
+        }
+        drop(recent);
         self.shared.index.apply(batch, &self.journal.position());
         let erasing = !self.pending.is_empty();
         self.shared.erasing.store(erasing, Ordering::SeqCst);

@@ -32,7 +32,7 @@ pub fn raw(signed: SignedRecord) -> v1::RawRecord {
 }
 
 /// A record as a message; lists leave the bytes out.
-pub fn record(view: &View<'_>, shown: &Shown, with_raw: bool) -> v1::Record {
+pub fn record(view: &View<'_>, shown: &Shown, reader: &Reader, with_raw: bool) -> v1::Record {
     let header = shown.header();
     let kind = header.as_ref().map_or(0, |header| header.kind);
     let title = match (&shown.signed, &header) {
@@ -76,8 +76,16 @@ pub fn record(view: &View<'_>, shown: &Shown, with_raw: bool) -> v1::Record {
         } else {
             None
         },
-        revision: view.revision,
+        revision: revision(view, reader),
         unconfirmed: shown.unconfirmed,
+    }
+}
+
+/// The store's revision, for the secretariat: it counts everything that this node does.
+pub fn revision(view: &View<'_>, reader: &Reader) -> u64 {
+    match reader {
+        Reader::Secretariat => view.revision,
+        Reader::Peer(_) | Reader::Anyone => 0,
     }
 }
 
@@ -176,7 +184,7 @@ pub fn page(
         if shown.current.is_none() && !show_all {
             continue;
         }
-        records.push(record(view, &shown, false));
+        records.push(record(view, &shown, reader, false));
         if records.len() == size {
             return Ok((records, Some(key)));
         }
@@ -225,6 +233,6 @@ pub fn read_page_token(token: &str, parent: &str) -> Result<Option<RecordKey>, S
 }
 
 fn question(parent: &str) -> [u8; 4] {
-    let [a, b, c, d, ..] = *hash(Domain::AccessToken, &[b"page", parent.as_bytes()]).as_bytes();
+    let [a, b, c, d, ..] = *hash(Domain::PageToken, &[parent.as_bytes()]).as_bytes();
     [a, b, c, d]
 }

@@ -1,6 +1,7 @@
 //! Records.
 
-mod message;
+pub mod cursor;
+pub(super) mod message;
 mod watch;
 
 use corridor_proto::kinds::Kind;
@@ -35,7 +36,7 @@ impl Api {
         self.desk.store().read(|view| {
             let shown = desk::show(view, key, reader, edge::now(), true);
             let shown = shown.ok_or_else(|| missing(&names::record(key)))?;
-            Ok(message::record(view, &shown, true))
+            Ok(message::record(view, &shown, reader, true))
         })
     }
 
@@ -326,7 +327,12 @@ impl RecordService for Api {
         request: Request<v1::WatchRecordsRequest>,
     ) -> Result<Response<Self::WatchRecordsStream>, Status> {
         self.reader(request.metadata())?;
-        let cursor = watch::read_cursor(&request.get_ref().cursor)?;
+        let cursor = match request.get_ref().cursor.as_str() {
+            "" => None,
+            cursor => Some(self.cursors.open(cursor).ok_or_else(|| {
+                status::bad_field("cursor", "is not one of this node; begin again without it")
+            })?),
+        };
         let metadata = request.metadata().clone();
         Ok(Response::new(watch::follow(self.clone(), metadata, cursor)))
     }
@@ -368,7 +374,7 @@ impl RecordService for Api {
                 records: preview
                     .records
                     .iter()
-                    .map(|shown| message::record(view, shown, false))
+                    .map(|shown| message::record(view, shown, &Reader::Secretariat, false))
                     .collect(),
             }))
         })

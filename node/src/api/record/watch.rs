@@ -1,13 +1,16 @@
 //! Following changes of records.
 //!
-//! The cursor is the store's revision: a record whose row changed after it is sent again, as the
-//! caller may see it then. **Invariant:** the caller's token is asked for at every look, so that
-//! one that ended ends the stream.
+//! What changed after a follower's cursor is sent again, as the caller may see it then; what it may
+//! not see makes no message, not even an empty one. Records are looked at a few at a time, so that
+//! nobody else waits. **Invariant:** the caller's token is asked for before every look and while a
+//! slow caller is waited for, so that one that ended ends the stream.
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use corridor_proto::v1;
+use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_store::View;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,83 +27,144 @@ pub type Changes = Pin<Box<dyn Stream<Item = Result<v1::WatchRecordsResponse, St
 
 /// Between two looks, when nothing is heard of a change: also bounds how long an ended token works.
 const LOOK: Duration = Duration::from_secs(2);
+/// Rows looked at while the store is held.
+const ROWS_AT_ONCE: usize = 200;
+/// Messages that wait for a slow caller.
+const QUEUED: usize = 4;
 
-/// Reads a cursor; an empty one is the beginning.
-///
-/// # Errors
-/// `INVALID_ARGUMENT`.
-pub fn read_cursor(cursor: &str) -> Result<u64, Status> {
-    if cursor.is_empty() {
-        return Ok(0);
-    }
-    let bad = || status::bad_field("cursor", "is not one of this node; begin again without it");
-    cursor
-        .strip_prefix("r")
-        .and_then(|number| number.parse().ok())
-        .ok_or_else(bad)
-}
-
-/// Follows changes after `cursor`.
-pub fn follow(api: Api, metadata: MetadataMap, mut cursor: u64) -> Changes {
-    let (sender, receiver) = mpsc::channel(64);
+/// Follows changes after `cursor`; without one, begins with all records as they are now.
+pub fn follow(api: Api, metadata: MetadataMap, cursor: Option<u64>) -> Changes {
+    let (sender, receiver) = mpsc::channel(QUEUED);
     tokio::spawn(async move {
         let mut woken = api.desk.changes();
-        let mut first = true;
+        let mut follower = Follower {
+            api,
+            metadata,
+            sender,
+            seen: cursor.unwrap_or(0),
+            told: false,
+        };
         loop {
-            let looked = look(&api, &metadata, cursor, first);
-            first = false;
-            let (changes, seen) = match looked {
-                Ok(looked) => looked,
-                Err(error) => {
-                    let _ = sender.send(Err(error)).await;
+            match follower.look().await {
+                Ok(()) => {}
+                Err(Some(error)) => {
+                    let _ = follower.sender.send(Err(error)).await;
                     return;
                 }
-            };
-            for change in changes {
-                if sender.send(Ok(change)).await.is_err() {
-                    return;
-                }
+                Err(None) => return,
             }
-            cursor = seen;
             tokio::select! {
                 Ok(()) = woken.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
-                () = sender.closed() => return,
+                () = follower.sender.closed() => return,
             }
         }
     });
     Box::pin(ReceiverStream::new(receiver))
 }
 
-fn look(
-    api: &Api,
-    metadata: &MetadataMap,
-    cursor: u64,
-    first: bool,
-) -> Result<(Vec<v1::WatchRecordsResponse>, u64), Status> {
-    let reader = api.reader(metadata)?;
-    api.desk.store().read(|view| {
-        let seen = view.revision;
-        let mut changes = Vec::new();
-        if seen > cursor || first {
-            for (key, row) in view.rows(None) {
-                if row.revision <= cursor {
-                    continue;
-                }
-                if let Some(shown) = desk::show(view, &key, &reader, edge::now(), false) {
-                    let record = Some(message::record(view, &shown, false));
-                    changes.push(v1::WatchRecordsResponse {
-                        record,
-                        cursor: String::new(),
-                    });
+struct Follower {
+    api: Api,
+    metadata: MetadataMap,
+    sender: mpsc::Sender<Result<v1::WatchRecordsResponse, Status>>,
+    /// The revision up to which the caller was told.
+    seen: u64,
+    /// Whether it was told a cursor.
+    told: bool,
+}
+
+/// `None`: the caller is gone.
+type Looked = Result<(), Option<Status>>;
+
+impl Follower {
+    /// Tells what changed since the last look, and then a cursor if there was anything.
+    async fn look(&mut self) -> Looked {
+        self.api.reader(&self.metadata)?;
+        let since = self.seen;
+        let store = self.api.desk.store().clone();
+        let (seen, changed) = store.read(|view| (view.revision, view.changed_since(since)));
+        let mut told = false;
+        if let Some(keys) = changed {
+            for keys in keys.chunks(ROWS_AT_ONCE) {
+                told |= self.tell(|_| keys.to_vec(), since).await?.1;
+            }
+        } else {
+            let mut after = None;
+            loop {
+                let rows = |view: &View<'_>| -> Vec<RecordKey> {
+                    let keys = view.rows(after.as_ref()).map(|(key, _)| key);
+                    keys.take(ROWS_AT_ONCE).collect()
+                };
+                let (last, any) = self.tell(rows, since).await?;
+                told |= any;
+                match last {
+                    Some(last) => after = Some(last),
+                    None => break,
                 }
             }
-            let cursor = format!("r{seen}");
-            changes.push(v1::WatchRecordsResponse {
+        }
+        self.seen = seen;
+        if told || !self.told {
+            let cursor = self.api.cursors.seal(seen).map_err(status::no_randomness)?;
+            self.told = true;
+            self.send(v1::WatchRecordsResponse {
                 record: None,
                 cursor,
-            });
+            })
+            .await?;
         }
-        Ok((changes, seen))
-    })
+        Ok(())
+    }
+
+    /// Tells of those among some records that changed after a revision and that the caller may see;
+    /// gives the last record looked at, and whether any was told.
+    async fn tell(
+        &self,
+        which: impl FnOnce(&View<'_>) -> Vec<RecordKey>,
+        since: u64,
+    ) -> Result<(Option<RecordKey>, bool), Option<Status>> {
+        let reader = self.api.reader(&self.metadata)?;
+        let (last, records) = self.api.desk.store().read(|view| {
+            let keys = which(view);
+            let shown = keys.iter().filter_map(|key| {
+                let row = corridor_rules::Rows::row(view, key)?;
+                (changed_at(view, key, &row) > since).then_some(())?;
+                let shown = desk::show(view, key, &reader, edge::now(), false)?;
+                Some(message::record(view, &shown, &reader, false))
+            });
+            let shown: Vec<v1::Record> = shown.collect();
+            (keys.last().copied(), shown)
+        });
+        let any = !records.is_empty();
+        for record in records {
+            self.send(v1::WatchRecordsResponse {
+                record: Some(record),
+                cursor: String::new(),
+            })
+            .await?;
+        }
+        Ok((last, any))
+    }
+
+    /// Waits until the caller takes a message, as long as its token is good.
+    async fn send(&self, message: v1::WatchRecordsResponse) -> Looked {
+        loop {
+            match tokio::time::timeout(LOOK, self.sender.reserve()).await {
+                Ok(Ok(place)) => {
+                    place.send(Ok(message));
+                    return Ok(());
+                }
+                Ok(Err(_)) => return Err(None),
+                Err(_) => {
+                    self.api.reader(&self.metadata)?;
+                }
+            }
+        }
+    }
+}
+
+/// The last revision at which a record, or what may be seen of its RCP, changed.
+fn changed_at(view: &View<'_>, key: &RecordKey, row: &RecordRow) -> u64 {
+    let peer = view.peers.get(&key.rcp).map_or(0, |peer| peer.revision);
+    row.revision.max(peer)
 }
