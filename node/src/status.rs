@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use corridor_proto::{RcpId, Refusal, UnixMillis, v1};
 use corridor_rules::PeerState;
+use corridor_rules::link::Link;
+use time::OffsetDateTime;
 
 /// What is known of the connection to a peer.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Status {
     pub trouble: Option<String>,
     /// The last thing of it that was refused.
     pub refused: Option<Refusal>,
+    /// Until when it delays the erasure of what we withdrew, if it does.
+    pub delays_ours: Option<UnixMillis>,
 }
 
 /// The statuses of all peers.
@@ -47,6 +51,7 @@ impl Statuses {
         self.with(peer, |status| {
             *status = Status {
                 connected_since: Some(now),
+                last_seen: Some(now),
                 ..Status::default()
             };
         });
@@ -64,24 +69,25 @@ impl Statuses {
         self.with(peer, |status| status.trouble = Some(what));
     }
 
-    pub(crate) fn link(
-        &self,
-        peer: RcpId,
-        is_quiet: bool,
-        served_as: Option<v1::Serving>,
-        refused: Option<Refusal>,
-    ) {
+    pub(crate) fn link(&self, peer: RcpId, link: &Link, is_quiet: bool) {
         self.with(peer, |status| {
             status.is_quiet = is_quiet;
-            status.served_as = served_as;
-            status.refused = refused;
+            status.served_as = link.served_as();
+            status.refused = link.last_refusal();
+            status.delays_ours = link.delays_ours();
         });
     }
 }
 
 impl Status {
-    /// The sentence for a secretariat. `behind_by`: lines and bodies still to come.
-    pub fn sentence(&self, state: PeerState, behind_by: u64) -> String {
+    /// The sentence for a secretariat. `behind_by`: lines and bodies still to come; `delayed`: until
+    /// when the erasure of what it withdrew waits here, if it does.
+    pub fn sentence(
+        &self,
+        state: PeerState,
+        behind_by: u64,
+        delayed: Option<UnixMillis>,
+    ) -> String {
         let wait = match state {
             PeerState::Invited => Some("Waiting for its node to answer our acceptance"),
             PeerState::Pending => {
@@ -92,7 +98,22 @@ impl Status {
             PeerState::Active => None,
         };
         let link = self.link_sentence(behind_by);
-        wait.map_or_else(|| link.clone(), |wait| format!("{wait}. {link}"))
+        let mut sentence = wait.map_or_else(|| link.clone(), |wait| format!("{wait}. {link}"));
+        if let Some(until) = delayed {
+            let until = shown(until);
+            sentence += &format!(
+                " More than 50 of its records were withdrawn within an hour: they are hidden here, \
+                 and erased after {until}. Call it: if it did not mean that, its key may be stolen."
+            );
+        }
+        if let Some(until) = self.delays_ours {
+            let until = shown(until);
+            sentence += &format!(
+                " It hides what you withdrew and erases it after {until}, because it was much at \
+                 once. If you did not withdraw it, call it at once: your key may be stolen."
+            );
+        }
+        sentence
     }
 
     fn link_sentence(&self, behind_by: u64) -> String {
@@ -101,7 +122,9 @@ impl Status {
                 .trouble
                 .as_deref()
                 .unwrap_or("no connection has been made yet");
-            return format!("Not connected, because {why}; it is tried again by itself.");
+            let since = self.last_seen.map(|at| format!(" since {}", shown(at)));
+            let since = since.unwrap_or_default();
+            return format!("Not connected{since}, because {why}; it is tried again by itself.");
         }
         if let Some(refused) = self.refused {
             return format!("Connected, but something it sent was refused: {refused}.");
@@ -119,7 +142,52 @@ impl Status {
                 "Connected; it has ended the relation and sends withdrawals only.".to_owned()
             }
             (_, 0) if self.is_quiet => "Up to date.".to_owned(),
+            (_, 0) => "Connected; something is on its way.".to_owned(),
+            (_, 1) => "Connected; 1 entry still to come.".to_owned(),
             (_, behind_by) => format!("Connected; {behind_by} entries still to come."),
         }
+    }
+}
+
+/// A time for people, in UTC to the minute.
+fn shown(at: UnixMillis) -> String {
+    let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
+        |_| "a time out of range".to_owned(),
+        |at| {
+            let (date, time) = (at.date(), at.time());
+            format!("{date} {:02}:{:02} UTC", time.hour(), time.minute())
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secretariat_reads_what_is_so_and_what_to_do() {
+        let at = UnixMillis(1_800_000_000_000);
+        let mut status = Status {
+            last_seen: Some(at),
+            trouble: Some("192.0.2.1:7400 does not answer".to_owned()),
+            ..Status::default()
+        };
+        let away = status.sentence(PeerState::Active, 0, None);
+        let since = "Not connected since 2027-01-15 08:00 UTC, because 192.0.2.1:7400 does not";
+        assert!(away.starts_with(since), "{away}");
+        status.connected_since = Some(at);
+        let one = status.sentence(PeerState::Active, 1, None);
+        assert_eq!(one, "Connected; 1 entry still to come.");
+        status.is_quiet = true;
+        assert_eq!(status.sentence(PeerState::Active, 0, None), "Up to date.");
+        let delayed = status.sentence(PeerState::Active, 0, Some(at));
+        assert!(
+            delayed.contains("erased after 2027-01-15 08:00 UTC"),
+            "{delayed}"
+        );
+        status.delays_ours = Some(at);
+        let ours = status.sentence(PeerState::Paused, 0, None);
+        assert!(ours.contains("your key may be stolen"), "{ours}");
     }
 }

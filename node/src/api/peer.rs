@@ -41,7 +41,7 @@ impl Api {
             },
             state: state(peer.state).into(),
             since_ms: peer.since.0,
-            sentence: found.sentence(peer.state, behind),
+            sentence: found.sentence(peer.state, behind, view.delayed_until(rcp)),
             connected,
             up_to_date: connected && found.is_quiet && behind == 0,
             addresses: card
@@ -68,6 +68,9 @@ impl Api {
 fn held_records(view: &View<'_>) -> Result<HashMap<RcpId, u64>, Status> {
     let mut held = HashMap::new();
     for (key, row) in view.rows(None) {
+        if !view.is_confirmed(&key.rcp) {
+            continue;
+        }
         let current = row.current(|_| true);
         if current.is_some_and(|stand| row.body(&stand.version_hash).is_some()) {
             *held.entry(key.rcp).or_default() += 1;

@@ -294,10 +294,8 @@ impl Driver<'_> {
 
     fn note_status(&self) {
         let is_quiet = self.look(Link::is_quiet);
-        let (served_as, refused) = (self.link.served_as(), self.link.last_refusal());
-        self.exchange
-            .statuses
-            .link(self.peer, is_quiet && !self.more, served_as, refused);
+        let is_quiet = is_quiet && !self.more;
+        self.exchange.statuses.link(self.peer, &self.link, is_quiet);
     }
 }
 

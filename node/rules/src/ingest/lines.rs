@@ -65,7 +65,7 @@ pub(super) fn lines(
     if known.is_none() {
         facts.push(first_seen(peer, seed));
     }
-    if let Some(list) = first_readers(model, known, &package, message, &head, now)? {
+    if let Some(list) = newest_readers(model, known, &package, message, &head, now)? {
         facts.push(Fact::List {
             log: id,
             hash: list.0,
@@ -175,8 +175,9 @@ fn target(
     Ok(head)
 }
 
-/// Before a single line of an open-list log is taken: are we in its newest list?
-fn first_readers(
+/// Before a single line of an open-list log is taken, and whenever it is pulled again: are we in its
+/// newest list?
+fn newest_readers(
     model: &Model,
     known: Option<&Log>,
     package: &VerifiedPackage,
@@ -187,14 +188,14 @@ fn first_readers(
     let opens = package.from() == 0
         && matches!(package.lines().first(), Some((_, ReadLine::Line(line)))
             if matches!(line.act, Act::Readers { .. }));
-    if known.is_some() || !opens {
-        return Ok(None);
-    }
     let refuse = |reason| Refusal::new("reader list", reason);
-    let proof = message
-        .readers
-        .as_ref()
-        .ok_or_else(|| refuse(Reason::Truncated))?;
+    let is_open = known.map_or(opens, |log| log.sort == Sort::Open);
+    let proof = match &message.readers {
+        Some(_) if !is_open => return Err(refuse(Reason::Malformed)),
+        None if known.is_none() && opens => return Err(refuse(Reason::Truncated)),
+        None => return Ok(None),
+        Some(proof) => proof,
+    };
     let head = head.checkpoint();
     let leaf = leaf_hash(&proof.line);
     verify_inclusion(
@@ -222,7 +223,9 @@ fn first_readers(
     if !ReaderList::decode(bytes)?.admits(&model.me, now) {
         return Err(refuse(Reason::NotEntitled));
     }
-    Ok(Some((hash, blob(&salt, bytes))))
+    let held = known.and_then(|log| log.readers.as_ref());
+    let is_held = held.is_some_and(|readers| readers.hash == hash);
+    Ok((!is_held).then(|| (hash, blob(&salt, bytes))))
 }
 
 /// Lists and notes that the lines of a package name; what nothing names is left out.

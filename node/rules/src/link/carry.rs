@@ -109,7 +109,7 @@ impl Link {
             id,
             Serving {
                 next: pull.from,
-                first: pull.from == 0,
+                first: true,
                 target,
             },
         );
