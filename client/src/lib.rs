@@ -2,20 +2,23 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), corridor_client::ClientError> {
-//! use corridor_client::{Client, Profile, RecordName};
+//! use corridor_client::{Check, Client, Profile};
 //!
 //! let profile = Profile::read(std::path::Path::new("client.toml"))?;
 //! let client = Client::connect(&profile).await?;
-//! for record in client.records(None, false).await? {
-//!     let name: RecordName = record.name.parse()?;
-//!     let answer = client.verified_record(&name).await?;
-//!     println!("{name} version {}", answer.header().version);
+//! for found in client.records(None, false).await? {
+//!     match &found.check {
+//!         Check::Verified(signed) => println!("version {}", signed.header.version),
+//!         Check::Unverified(why) => println!("{} is not verified: {why}", found.record.name),
+//!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`Client`] has one method for each call of the API; [`proof`] verifies an answer from the
+//! [`Client`] has one method for each call of the API. A list or a change carries no signed bytes:
+//! [`Client::records`] and [`Client::watch`] fetch a proof of each record and verify it, and what
+//! is only the node's word has "unverified" in its name. [`proof`] verifies an answer from the
 //! charter of its RCP alone, whoever gave it. [`body`] turns bodies into proto3 JSON and back.
 //! [`cli`] is the command line `corridor`, and nothing here uses it.
 //!
@@ -27,9 +30,11 @@
 pub mod body;
 mod calls;
 mod charters;
+mod check;
 pub mod cli;
 mod client;
 mod error;
+mod in_order;
 pub mod limits;
 mod names;
 mod profile;
@@ -39,6 +44,7 @@ mod tls;
 mod watch;
 
 pub use calls::{NodeInfo, ReadRecord, RecordPage, WithdrawalRequest};
+pub use check::{Check, CheckedRecord, Signed, Unverified};
 pub use client::Client;
 pub use corridor_proto::v1;
 pub use error::{ClientError, Fault, FaultKind, FieldFault};

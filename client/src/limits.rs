@@ -26,6 +26,9 @@ pub const WATCH_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub const PAGE_SIZE: i32 = 1_000;
 /// Pages read before a listing is given up as endless: ten million records.
 pub const PAGES_MAX: usize = 10_000;
+/// Proofs fetched at once for a list or a stream of changes: hides the way there and back, stays
+/// far below the calls that a node serves on one connection.
+pub const PROOFS_AT_ONCE: u64 = 8;
 /// Bytes of a profile: three short values.
 pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes of an access token; a node makes them of 52 letters.

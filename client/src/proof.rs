@@ -5,6 +5,7 @@
 //! ask again, or follow the log. **Invariant:** nothing that the node claims about a record is
 //! looked at before its bytes have verified, and a [`VerifiedAnswer`] is made here only.
 
+use corridor_proto::charter::Charter;
 use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use corridor_proto::kinds::{Shown, summarise};
 use corridor_proto::line::{Act, Line, ReadLine, read_line};
@@ -82,8 +83,18 @@ pub fn verify_proof(
     name: &RecordName,
     proof: v1::ProveRecordResponse,
 ) -> Result<VerifiedAnswer, Refusal> {
+    verify_proof_beside(name, proof, None)
+}
+
+/// As [`verify_proof`]; a charter that is `known`, byte for byte, is not verified again.
+pub(crate) fn verify_proof_beside(
+    name: &RecordName,
+    proof: v1::ProveRecordResponse,
+    known: Option<&Charter>,
+) -> Result<VerifiedAnswer, Refusal> {
     let missing = |what| Refusal::new(what, Reason::Truncated);
-    let identity = Identity::verify(proof.identity.ok_or_else(|| missing("charter"))?)?;
+    let identity = proof.identity.ok_or_else(|| missing("charter"))?;
+    let identity = Identity::verify_beside(identity, known)?;
     if identity.charter.rcp() != name.rcp {
         return Err(Refusal::new("charter", Reason::WrongRcp));
     }
@@ -150,7 +161,7 @@ fn publish_line(bytes: &[u8], record: &VerifiedRecord) -> Result<Line, Refusal> 
 pub(crate) mod tests {
     use super::*;
     use corridor_proto::card::{Card, tls_key_hash};
-    use corridor_proto::charter::{Charter, SignedKeyEvent};
+    use corridor_proto::charter::SignedKeyEvent;
     use corridor_proto::checkpoint::Checkpoint;
     use corridor_proto::key::SecretKey;
     use corridor_proto::record::NewRecord;
@@ -366,6 +377,12 @@ pub(crate) mod tests {
                 for bit in [1, 0x80] {
                     let mut proof = world.proof();
                     part(&mut proof)[at] ^= bit;
+                    let beside = Some(&world.charter);
+                    let verdict = verify_proof_beside(&world.name(), proof.clone(), beside);
+                    assert!(
+                        verdict.is_err(),
+                        "{what} byte {at}, the charter being known"
+                    );
                     let verdict = verify_proof(&world.name(), proof);
                     assert!(verdict.is_err(), "{what} byte {at}");
                 }

@@ -1,22 +1,26 @@
-//! Follows the changes of records for as long as one likes.
+//! Follows the changes of records for as long as one likes, and verifies each.
 //!
-//! **Invariant:** no change is left out; after a broken connection some may come a second time.
+//! **Invariant:** no change is left out and none overtakes another; after a broken connection some
+//! may come a second time.
 
 use std::time::Duration;
 
 use tonic::codec::Streaming;
 
 use crate::calls::record_service as service;
+use crate::check::CheckedRecord;
 use crate::client::{Client, jitter};
 use crate::error::ClientError;
-use crate::limits::WATCH_PAUSE_MAX;
+use crate::in_order::InOrder;
+use crate::limits::{PROOFS_AT_ONCE, WATCH_PAUSE_MAX};
 use crate::v1;
 
 /// One change.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The record as the caller may see it now; `None` when the caller has caught up.
-    pub record: Option<v1::Record>,
+    /// The record as the caller may see it now, verified here or said not to be; `None` when the
+    /// caller has caught up.
+    pub record: Option<CheckedRecord>,
     /// Where to resume after this; set at the end of a batch only.
     pub cursor: Option<String>,
 }
@@ -27,6 +31,10 @@ pub struct Watch {
     client: Client,
     cursor: Option<String>,
     stream: Option<Streaming<v1::WatchRecordsResponse>>,
+    /// Whether the node ended the stream.
+    ended: bool,
+    /// Changes that came and are being verified.
+    checks: InOrder<Result<Change, ClientError>>,
     failures: u32,
 }
 
@@ -37,13 +45,15 @@ impl Client {
             client: self.clone(),
             cursor,
             stream: None,
+            ended: false,
+            checks: InOrder::new(),
             failures: 0,
         }
     }
 }
 
 impl Watch {
-    /// Where a later watch can resume: the last cursor seen.
+    /// Where a later watch can resume: the last cursor given.
     pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }
@@ -52,17 +62,26 @@ impl Watch {
     /// of at most half a minute. Cancel safe: a change is either given or still to come.
     ///
     /// # Errors
-    /// What will not mend by itself: [`ClientError::WrongKey`], a refusal by the node, an answer
-    /// that does not verify.
+    /// What will not mend by itself: [`ClientError::WrongKey`], a refusal by the node. A record
+    /// that does not verify is no error: its [`crate::Check`] says why.
     pub async fn next(&mut self) -> Result<Change, ClientError> {
         loop {
-            let failed = match self.receive().await {
-                Ok(Some(change)) => return self.take(change),
-                Ok(None) => None,
-                Err(error) if error.is_transient() => error.fault().and_then(|f| f.retry_after),
-                Err(error) => return Err(error),
-            };
+            let outcome = self.checked().await;
+            if let Ok(Some(change)) = outcome {
+                self.failures = 0;
+                if change.cursor.is_some() {
+                    self.cursor.clone_from(&change.cursor);
+                }
+                return Ok(change);
+            }
+            // All since the last cursor given comes again.
             self.stream = None;
+            self.checks = InOrder::new();
+            let failed = match outcome {
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) => error.fault().and_then(|fault| fault.retry_after),
+                Ok(_) => None,
+            };
             let asked = failed.unwrap_or(Duration::ZERO).min(WATCH_PAUSE_MAX);
             let pause = jitter(self.failures, WATCH_PAUSE_MAX).max(asked);
             self.failures = self.failures.saturating_add(1);
@@ -70,41 +89,49 @@ impl Watch {
         }
     }
 
-    /// The next message; `None` when the node ended the stream.
-    async fn receive(&mut self) -> Result<Option<v1::WatchRecordsResponse>, ClientError> {
+    /// The next change that is verified, while more are being received; `None` when the node ended
+    /// the stream.
+    async fn checked(&mut self) -> Result<Option<Change>, ClientError> {
         if self.stream.is_none() {
-            let message = v1::WatchRecordsRequest {
-                cursor: self.cursor.clone().unwrap_or_default(),
-            };
-            let call = self.client.open(message, |channel, request| async move {
-                service(channel).watch_records(request).await
-            });
-            self.stream = Some(call.await?);
+            self.stream = Some(self.open().await?);
+            self.ended = false;
         }
-        let Some(stream) = &mut self.stream else {
-            return Ok(None);
-        };
-        match stream.message().await {
-            Ok(message) => Ok(message),
-            Err(status) => {
-                self.stream = None;
-                Err(self.client.error(status))
+        while let Some(stream) = &mut self.stream {
+            let may_take = !self.ended && self.checks.len() < PROOFS_AT_ONCE;
+            tokio::select! {
+                biased;
+                Some(change) = self.checks.next() => return change.map(Some),
+                message = stream.message(), if may_take => {
+                    match message.map_err(|status| self.client.error(status))? {
+                        Some(message) => self.take(message),
+                        None => self.ended = true,
+                    }
+                }
+                else => break,
             }
         }
+        Ok(None)
     }
 
-    fn take(&mut self, message: v1::WatchRecordsResponse) -> Result<Change, ClientError> {
-        self.failures = 0;
-        if let Some(record) = &message.record {
-            self.client.verify_raw(record)?;
-        }
-        let cursor = Some(message.cursor).filter(|cursor| !cursor.is_empty());
-        if cursor.is_some() {
-            self.cursor.clone_from(&cursor);
-        }
-        Ok(Change {
-            record: message.record,
-            cursor,
-        })
+    async fn open(&self) -> Result<Streaming<v1::WatchRecordsResponse>, ClientError> {
+        let message = v1::WatchRecordsRequest {
+            cursor: self.cursor.clone().unwrap_or_default(),
+        };
+        let call = self.client.open(message, |channel, request| async move {
+            service(channel).watch_records(request).await
+        });
+        call.await
+    }
+
+    fn take(&mut self, message: v1::WatchRecordsResponse) {
+        let client = self.client.clone();
+        self.checks.begin(async move {
+            let record = match message.record {
+                Some(record) => Some(client.check(record).await?),
+                None => None,
+            };
+            let cursor = Some(message.cursor).filter(|cursor| !cursor.is_empty());
+            Ok(Change { record, cursor })
+        });
     }
 }

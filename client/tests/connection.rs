@@ -1,4 +1,4 @@
-//! The connection to a node: whom it trusts, what it repeats, and how it follows.
+//! The connection to a node: whom it trusts, what it repeats, how it follows, what it believes.
 
 #![allow(clippy::expect_used)]
 
@@ -6,8 +6,11 @@ mod server;
 
 use std::time::Duration;
 
-use corridor_client::{Client, ClientError, FaultKind, Profile, RecordName};
-use corridor_proto::{Hash, RcpId, RecordId};
+use corridor_client::cli::{self, Screen};
+use corridor_client::{Check, CheckedRecord, Client, ClientError};
+use corridor_client::{FaultKind, Profile, RecordName, Unverified};
+use corridor_proto::{Hash, RcpId, Reason, RecordId, v1};
+use server::world::{Told, practice};
 use server::{Answer, Fake, Identity};
 
 fn profile(address: &str, key: Hash) -> Profile {
@@ -118,6 +121,7 @@ async fn a_call_ends_in_time() {
 #[tokio::test]
 async fn a_watch_goes_on_where_it_broke() {
     let fake = Fake::start(Identity::Own).await;
+    fake.tell([practice(1, "One")]);
     let mut watch = connect(&fake).await.watch(None);
     let mut cursors = Vec::new();
     while cursors.len() < 3 {
@@ -133,4 +137,143 @@ async fn a_watch_goes_on_where_it_broke() {
     fake.script([Answer::NotFound]);
     let error = watch.next().await.expect_err("a refusal ends it");
     assert_eq!(error.reason(), "NOT_FOUND");
+}
+
+/// A node that tells the truth of its first record, and lies about each of the others.
+fn forged() -> Vec<Told> {
+    let mut all: Vec<Told> = (1..=6).map(|byte| practice(byte, "True")).collect();
+    all[1].record.title[0].text = "Forged".into();
+    all[1].record.version = 99;
+    for told in &mut all[2..] {
+        told.record.title[0].text = "Forged".into();
+    }
+    let body = |told: &mut Told| {
+        let raw = told.proof.as_mut().and_then(|proof| proof.raw.as_mut());
+        raw.expect("bytes").body.clone_from(&b"forged".to_vec());
+    };
+    body(&mut all[2]);
+    all[3].proof = all[0].proof.clone();
+    all[4].proof = None;
+    all[5].record.state = v1::RecordState::Withdrawn.into();
+    all
+}
+
+/// In one word, what was made of a record.
+fn verdict(found: &CheckedRecord) -> String {
+    let title = found.record.title.first().map(|one| one.text.as_str());
+    match &found.check {
+        Check::Verified(signed) => format!("{} {}", signed.header.version, title.unwrap_or("-")),
+        Check::Unverified(Unverified::Refused(refusal)) => {
+            format!("{} {}", refusal.reason.code(), title.unwrap_or("-"))
+        }
+        Check::Unverified(Unverified::NoProof) => format!("no proof {}", title.unwrap_or("-")),
+        Check::Unverified(Unverified::NothingInForce(_)) => "nothing".to_owned(),
+    }
+}
+
+const VERDICTS: [&str; 6] = [
+    "7 True",
+    "7 True",
+    "WRONG_HASH -",
+    "WRONG_HASH -",
+    "no proof -",
+    "nothing",
+];
+
+#[tokio::test]
+async fn a_list_and_its_changes_are_verified_record_by_record() {
+    let fake = Fake::start(Identity::Own).await;
+    fake.tell(forged());
+    let client = connect(&fake).await;
+    let listed = client.records(None, true).await.expect("a list");
+    let verdicts: Vec<_> = listed.iter().map(verdict).collect();
+    assert_eq!(verdicts, VERDICTS);
+    assert_eq!(
+        listed[1].record.version, 7,
+        "what was signed, not what was said"
+    );
+    let mut watch = client.watch(None);
+    let mut verdicts = Vec::new();
+    while let Some(found) = watch.next().await.expect("a change").record {
+        verdicts.push(verdict(&found));
+    }
+    assert_eq!(verdicts, VERDICTS, "in the order in which they came");
+    let told = client.unverified_records(None, true).await.expect("a list");
+    assert_eq!(
+        told[2].title[0].text, "Forged",
+        "said by its name to be the node's word"
+    );
+}
+
+#[tokio::test]
+async fn a_proof_by_another_rcp_than_before_does_not_pass_for_its_charter() {
+    let fake = Fake::start(Identity::Own).await;
+    let client = connect(&fake).await;
+    let mut told = practice(1, "True");
+    let name: RecordName = told.record.name.parse().expect("name");
+    fake.tell([told.clone()]);
+    client
+        .verified_record(&name)
+        .await
+        .expect("its charter is known now");
+    let identity = told
+        .proof
+        .as_mut()
+        .and_then(|proof| proof.identity.as_mut());
+    identity.expect("charter").key_events[0].signing_signature[7] ^= 1;
+    fake.tell([told]);
+    let error = client.verified_record(&name).await.expect_err("changed");
+    assert_eq!(error.reason(), Reason::BadSignature.code());
+}
+
+#[tokio::test]
+async fn the_command_line_says_of_each_record_whether_it_was_verified() {
+    let fake = Fake::start(Identity::Own).await;
+    fake.tell(forged());
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("client.toml");
+    let text = format!(
+        "address = \"{}\"\nserver_key = \"{}\"\ntoken = \"sesame\"\n",
+        fake.address, fake.key
+    );
+    std::fs::write(&path, text).expect("profile");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).expect("mode");
+    let path = path.to_str().expect("path");
+    for command in ["list", "watch --until-now"] {
+        let seen = Seen::default();
+        let screen = Screen::new(seen.clone(), std::io::sink(), std::io::empty(), false);
+        let args = format!("corridor --profile {path} record {command}");
+        assert_eq!(cli::run(args.split(' '), screen).await, 7, "{command}");
+        let text = seen.text();
+        let ends = |end: &str| text.lines().filter(|line| line.ends_with(end)).count();
+        assert_eq!(ends("  verified"), 2, "{text}");
+        assert_eq!(text.matches("  not verified: ").count(), 4, "{text}");
+        assert_eq!(ends("not verified: it was withdrawn"), 1, "{text}");
+        assert!(!text.contains("Forged"), "{text}");
+    }
+    fake.tell([practice(1, "True")]);
+    let screen = Screen::new(std::io::sink(), std::io::sink(), std::io::empty(), false);
+    let args = format!("corridor --profile {path} record list");
+    assert_eq!(cli::run(args.split(' '), screen).await, 0);
+}
+
+/// What was written to a screen.
+#[derive(Clone, Default)]
+struct Seen(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Seen {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("seen").clone()).expect("text")
+    }
+}
+
+impl std::io::Write for Seen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("seen").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

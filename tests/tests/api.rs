@@ -1,7 +1,11 @@
 //! Stories of a secretariat and of an integrator at the node's own listener.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::Result;
-use corridor_client::{Client, Profile, RecordName};
+use corridor_client::cli::{self, Screen};
+use corridor_client::{Check, Client, Profile, RecordName, Unverified};
 use corridor_node::operate::access::{Access, Scope};
 use corridor_proto::UnixMillis;
 use corridor_tests::nodes::{Office, practice, until};
@@ -22,6 +26,15 @@ async fn integrator(office: &Office) -> Result<Client> {
     let path = office.data().join("integrator.toml");
     corridor_node::operate::files::write_secret(&path, text.as_bytes())?;
     Ok(Client::connect(&Profile::read(&path)?).await?)
+}
+
+fn withdrawal(code: corridor_client::v1::WithdrawalCode) -> corridor_client::WithdrawalRequest {
+    corridor_client::WithdrawalRequest {
+        up_to: None,
+        code,
+        note: Vec::new(),
+        replacement: None,
+    }
 }
 
 fn name(office: &Office, record: corridor_proto::RecordId) -> Result<RecordName> {
@@ -46,7 +59,35 @@ async fn a_secretariat_publishes_and_its_partner_verifies_for_itself() -> Result
     let answer = there.verified_record(&record).await?;
     assert_eq!(answer.header().rcp, owner.rcp);
     let listed = there.records(None, false).await?;
-    assert!(listed.iter().any(|found| found.name == draft.name));
+    let found = listed.iter().find(|found| found.record.name == draft.name);
+    let signed = found.and_then(|found| found.signed());
+    assert_eq!(signed.map(|signed| &signed.header), Some(answer.header()));
+    let mut watch = there.watch(None);
+    let change = watch.next().await?.record;
+    assert!(change.is_some_and(|change| matches!(change.check, Check::Verified(_))));
+    assert!(watch.next().await?.record.is_none(), "there was one record");
+    let code = corridor_client::v1::WithdrawalCode::Error;
+    desk.withdraw(&record, withdrawal(code)).await?;
+    let change = watch.next().await?.record;
+    let check = change.map(|change| change.check);
+    assert!(matches!(
+        check,
+        Some(Check::Unverified(Unverified::NothingInForce(_)))
+    ));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secretariat_sees_what_its_partner_may_read_and_why() -> Result<()> {
+    let owner = Office::open("Abu Dhabi Dialogue", true).await?;
+    let reader = Office::open("Bali Process", true).await?;
+    owner.befriend(&reader).await?;
+    owner.admit("federation", &[&reader]).await?;
+    let record = owner
+        .publish("Shown", &[owner.circle("federation")?])
+        .await?;
+    let desk = client(&owner).await?;
+    let record = name(&owner, record)?;
     let why = desk.explain(&record, reader.rcp).await?;
     assert!(
         why.may_read && why.sentence.contains("federation"),
@@ -87,7 +128,7 @@ async fn forbidden_and_absent_cannot_be_told_apart() -> Result<()> {
     }
     assert_eq!(answers[0], answers[1]);
     assert!(answers[0].0.is_some() && answers[0].1.is_some());
-    let listed = reader.records(None, true).await?;
+    let listed = reader.unverified_records(None, true).await?;
     assert_eq!(
         listed.len(),
         1,
@@ -126,5 +167,103 @@ async fn a_token_that_only_reads_does_nothing_else() -> Result<()> {
     let reason = refused.err().map(|error| error.reason().to_owned());
     assert_eq!(reason.as_deref(), Some("TOKEN_SCOPE"));
     assert!(reader.peers().await.is_err() && reader.circles().await.is_err());
+    Ok(())
+}
+
+/// Every example that the help of a command prints, of the command and of those under it.
+async fn examples(words: &str, found: &mut Vec<String>) {
+    let (code, help) = corridor(&format!("corridor {words} --help")).await;
+    assert_eq!(code, 0, "{words}");
+    let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+    let command = |line: &&str| line.starts_with("corridor");
+    found.extend(lines.take_while(command).map(str::to_owned));
+    let under = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    for line in under.take_while(|line| !line.is_empty()) {
+        let is_command = line.starts_with("  ") && !line.starts_with("   ");
+        if let (true, Some(word)) = (is_command, line.split_whitespace().next()) {
+            Box::pin(examples(&format!("{words} {word}"), found)).await;
+        }
+    }
+}
+
+/// Runs a command line and gives its exit code and what it wrote, data and talk together.
+async fn corridor(line: &str) -> (u8, String) {
+    let seen = Seen::default();
+    let screen = Screen::new(seen.clone(), seen.clone(), std::io::empty(), false);
+    let parts = line.split('"').enumerate();
+    let words = parts.flat_map(|(index, part)| match index % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    });
+    let code = cli::run(words.collect::<Vec<_>>(), screen).await;
+    let bytes = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
+    (code, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Seen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The examples that change nothing, as they are printed but for the identifiers.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
+    let office = Office::open("Abu Dhabi Dialogue", true).await?;
+    let partner = Office::open("Bali Process", true).await?;
+    office.befriend(&partner).await?;
+    let record = office
+        .publish("Shown", &[office.circle("public")?])
+        .await?
+        .to_string();
+    let partner = partner.rcp.to_string();
+    let reads = [
+        "status",
+        "peer list",
+        "peer number",
+        "circle list",
+        "record template",
+        "record drafts",
+        "record list",
+        "record show",
+        "record verify",
+        "record watch",
+        "preview",
+        "explain",
+    ];
+    let mut printed = Vec::new();
+    examples("", &mut printed).await;
+    let mut ran = std::collections::BTreeSet::new();
+    for example in printed {
+        let line = example.split("   ").next().unwrap_or_default();
+        let line = line.split(['<', '>']).next().unwrap_or_default();
+        let words = line.trim_start_matches("corridor ");
+        let Some(command) = reads.iter().find(|command| words.starts_with(**command)) else {
+            continue;
+        };
+        ran.insert(*command);
+        let id = match *command {
+            "peer number" | "preview" => &partner,
+            _ => &record,
+        };
+        let words = words.replace("k3v7qa", &id[..10]);
+        // A watch goes on for ever.
+        let endless = *command == "record watch" && !words.contains("--until-now");
+        let end = if endless { " --until-now" } else { "" };
+        let profile = office.profile();
+        let profile = profile.display();
+        let (code, said) = corridor(&format!("corridor --profile {profile} {words}{end}")).await;
+        assert_eq!(code, 0, "{example}: {said}");
+        assert!(!said.contains("not verified"), "{example}: {said}");
+    }
+    assert_eq!(ran.len(), reads.len(), "only {ran:?} have examples");
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Calls about records.
 //!
-//! **Invariant:** signed bytes in an answer are verified where the charter of their RCP was seen,
-//! and an answer about another record than the one asked for is refused.
+//! **Invariant:** a call whose name does not say "unverified" gives nothing as a record's content
+//! that did not verify here, or says so; an answer about another record than the one asked for is
+//! refused.
 
 use corridor_proto::charter::Charter;
 use corridor_proto::kinds::Kind;
@@ -9,11 +10,13 @@ use corridor_proto::record::VerifiedRecord;
 use corridor_proto::{RcpId, Reason, RecordId, Refusal};
 
 use super::present;
+use crate::check::CheckedRecord;
 use crate::client::{Authorised, Client};
 use crate::error::ClientError;
-use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE, PAGES_MAX};
+use crate::in_order::InOrder;
+use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE, PAGES_MAX, PROOFS_AT_ONCE};
 use crate::names::{RcpName, RecordName};
-use crate::proof::{VerifiedAnswer, signed_record, verify_proof};
+use crate::proof::{VerifiedAnswer, signed_record, verify_proof_beside};
 use crate::stub::record_service_client::RecordServiceClient;
 use crate::v1;
 
@@ -35,10 +38,10 @@ pub struct ReadRecord {
     pub verified: Option<VerifiedRecord>,
 }
 
-/// One page of records.
+/// One page of records as the node tells of them.
 #[derive(Clone, Debug)]
 pub struct RecordPage {
-    /// The records, in the order of names, without bodies.
+    /// The records, in the order of names, without signed bytes.
     pub records: Vec<v1::Record>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
@@ -267,12 +270,41 @@ impl Client {
         Ok(ReadRecord { record, verified })
     }
 
-    /// One page of the records of `rcp`, or of all. `page_size` zero leaves it to the node; `page`
+    /// All records of `rcp`, or of all, each verified here from a proof of its own; `all` lists
+    /// withdrawn records and those in no circle as well. That the list is complete is the node's
+    /// word.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the node cannot be asked. A record that does not verify is no error: its
+    /// [`crate::Check`] says why.
+    pub async fn records(
+        &self,
+        rcp: Option<RcpId>,
+        all: bool,
+    ) -> Result<Vec<CheckedRecord>, ClientError> {
+        let mut records = Vec::new();
+        let mut checks = InOrder::new();
+        for record in self.unverified_records(rcp, all).await? {
+            checks.begin(self.clone().check(record));
+            if checks.len() >= PROOFS_AT_ONCE
+                && let Some(checked) = checks.next().await
+            {
+                records.push(checked?);
+            }
+        }
+        while let Some(checked) = checks.next().await {
+            records.push(checked?);
+        }
+        Ok(records)
+    }
+
+    /// One page of the records of `rcp`, or of all, as the node tells of them: a list carries no
+    /// signed bytes, so nothing of it is verified. `page_size` zero leaves it to the node; `page`
     /// is `next` of the page before; `all` lists withdrawn records and those in no circle as well.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn records_page(
+    pub async fn unverified_page(
         &self,
         rcp: Option<RcpId>,
         page_size: i32,
@@ -290,8 +322,12 @@ impl Client {
                 service(channel).list_records(request).await
             })
             .await?;
-        for record in &answer.records {
-            self.verify_raw(record)?;
+        let elsewhere = |record: &v1::Record| match (rcp, record.name.parse::<RecordName>()) {
+            (Some(rcp), Ok(name)) => name.rcp != rcp,
+            _ => false,
+        };
+        if answer.records.iter().any(elsewhere) {
+            return Err(ClientError::Answer("lists a record of another RCP"));
         }
         Ok(RecordPage {
             records: answer.records,
@@ -299,11 +335,12 @@ impl Client {
         })
     }
 
-    /// All records of `rcp`, or of all, page after page.
+    /// All records of `rcp`, or of all, page after page, as the node tells of them: enough to know
+    /// their names, not to use what they say.
     ///
     /// # Errors
     /// [`ClientError`]; [`ClientError::Answer`] for a listing without end.
-    pub async fn records(
+    pub async fn unverified_records(
         &self,
         rcp: Option<RcpId>,
         all: bool,
@@ -312,7 +349,7 @@ impl Client {
         let mut next: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let page = self
-                .records_page(rcp, PAGE_SIZE, next.as_deref(), all)
+                .unverified_page(rcp, PAGE_SIZE, next.as_deref(), all)
                 .await?;
             records.extend(page.records);
             match page.next {
@@ -338,7 +375,8 @@ impl Client {
                 service(channel).prove_record(request).await
             })
             .await?;
-        let answer = verify_proof(name, proof)?;
+        let known = self.charters().of(&name.rcp).cloned();
+        let answer = verify_proof_beside(name, proof, known.as_ref())?;
         self.charters().learn(&answer.identity().charter)?;
         Ok(answer)
     }
@@ -383,10 +421,7 @@ impl Client {
     }
 
     /// Verifies the signed bytes of an answer where they and the charter are there.
-    pub(crate) fn verify_raw(
-        &self,
-        record: &v1::Record,
-    ) -> Result<Option<VerifiedRecord>, ClientError> {
+    fn verify_raw(&self, record: &v1::Record) -> Result<Option<VerifiedRecord>, ClientError> {
         let name: RecordName = record.name.parse()?;
         let charters = self.charters();
         let known = charters.of(&name.rcp).zip(record.raw.as_ref());

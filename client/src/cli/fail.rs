@@ -31,6 +31,11 @@ pub(super) enum Failure {
     /// The record is there, and no proof of it can be.
     #[error("there is no text to verify: the record is {0}; corridor record show says more")]
     NoText(&'static str),
+    /// Records of a list that the node did not prove.
+    #[error(
+        "{0} of these should verify and did not; list again, and do not use them if that stays so"
+    )]
+    Unproved(usize),
     /// A question was answered with no.
     #[error("nothing was changed")]
     Declined,
@@ -70,7 +75,7 @@ impl Failure {
             Self::NotFound(_) => 3,
             Self::NoText(_) => 5,
             Self::Declined | Self::File { .. } | Self::Input(_) | Self::Output(_) => 1,
-            Self::TooLarge { .. } => 7,
+            Self::TooLarge { .. } | Self::Unproved(_) => 7,
             Self::Interrupted => 130,
         }
     }
@@ -82,6 +87,7 @@ impl Failure {
             Self::Usage(_) | Self::Kind(_) => "USAGE",
             Self::NotFound(_) => "NOT_FOUND",
             Self::NoText(_) => "NO_TEXT",
+            Self::Unproved(_) => "UNPROVED",
             Self::Declined => "DECLINED",
             Self::File { .. } | Self::Input(_) | Self::Output(_) => "FILE",
             Self::Interrupted => "INTERRUPTED",
@@ -187,6 +193,7 @@ mod tests {
                 ClientError::from(Refusal::new("line", Reason::BadProof)).into(),
                 7,
             ),
+            (Failure::Unproved(1), 7),
             (Failure::Interrupted, 130),
         ];
         for (failure, code) in cases {

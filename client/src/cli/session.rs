@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
             return Ok(RecordName { rcp: own, record });
         }
         let rcp = (whose == Whose::Ours).then_some(own);
-        let records = self.client.records(rcp, true).await?;
+        let records = self.client.unverified_records(rcp, true).await?;
         let drafts = unless_refused(self.client.drafts().await)?;
         let records = records.iter().map(|record| record.name.as_str());
         let names = records.chain(drafts.iter().map(|draft| draft.name.as_str()));

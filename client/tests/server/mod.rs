@@ -1,5 +1,7 @@
 //! A node that answers from a script: real TLS, real gRPC, no store.
 
+pub mod world;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,6 +26,7 @@ use tonic::transport::server::Connected;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::{ErrorDetails, StatusExt};
+use world::Told;
 
 /// What the server shows of itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,9 +66,19 @@ struct State {
     script: Mutex<VecDeque<Answer>>,
     tokens: Mutex<Vec<String>>,
     cursors: Mutex<Vec<String>>,
+    told: Mutex<Vec<Told>>,
 }
 
 impl State {
+    fn told(&self) -> Vec<Told> {
+        self.told.lock().expect("told").clone()
+    }
+
+    fn proof(&self, name: &str) -> Option<v1::ProveRecordResponse> {
+        let told = self.told();
+        told.into_iter().find(|one| one.record.name == name)?.proof
+    }
+
     fn answer(&self) -> Answer {
         let next = self.script.lock().expect("script").pop_front();
         next.unwrap_or(Answer::Good)
@@ -107,6 +120,11 @@ impl Fake {
     /// How the next calls are answered; later ones as asked.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         *self.state.script.lock().expect("script") = answers.into_iter().collect();
+    }
+
+    /// What lists, changes and proofs say from now on.
+    pub fn tell(&self, told: impl IntoIterator<Item = Told>) {
+        *self.state.told.lock().expect("told") = told.into_iter().collect();
     }
 
     /// The authorization of each call.
@@ -196,7 +214,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// Three calls of the record service.
+/// Some calls of the record service.
 #[derive(Clone)]
 struct Records(Arc<State>);
 
@@ -241,6 +259,32 @@ async fn serve(state: Arc<State>, request: http::Request<Body>) -> http::Respons
             });
             Grpc::new(ProstCodec::default()).unary(call, request).await
         }
+        "/corridor.v1.RecordService/ListRecords" => {
+            let call = tower::service_fn(move |_: Request<v1::ListRecordsRequest>| {
+                let records = state.told().into_iter().map(|one| one.record).collect();
+                let next_page_token = String::new();
+                scripted(
+                    answer,
+                    v1::ListRecordsResponse {
+                        records,
+                        next_page_token,
+                    },
+                )
+            });
+            Grpc::new(ProstCodec::default()).unary(call, request).await
+        }
+        "/corridor.v1.RecordService/ProveRecord" => {
+            let call = tower::service_fn(move |request: Request<v1::ProveRecordRequest>| {
+                let proof = state.proof(&request.into_inner().name);
+                let answer = if proof.is_some() {
+                    answer
+                } else {
+                    Answer::NotFound
+                };
+                scripted(answer, proof.unwrap_or_default())
+            });
+            Grpc::new(ProstCodec::default()).unary(call, request).await
+        }
         _ => {
             let call = tower::service_fn(move |request: Request<v1::WatchRecordsRequest>| {
                 let changes = changes(&state, &request.into_inner().cursor);
@@ -268,7 +312,7 @@ async fn scripted<T>(answer: Answer, good: T) -> Result<Response<T>, Status> {
     }
 }
 
-/// One batch after a cursor: a record, then the next cursor.
+/// One batch after a cursor: the records, then the next cursor.
 fn changes(state: &State, cursor: &str) -> Vec<v1::WatchRecordsResponse> {
     state
         .cursors
@@ -276,22 +320,14 @@ fn changes(state: &State, cursor: &str) -> Vec<v1::WatchRecordsResponse> {
         .expect("cursors")
         .push(cursor.to_owned());
     let number: u64 = cursor.trim_start_matches('c').parse().unwrap_or(0);
-    let name = format!(
-        "rcps/{}/records/{}",
-        corridor_proto::RcpId::ZERO,
-        corridor_proto::RecordId::ZERO
-    );
-    vec![
-        v1::WatchRecordsResponse {
-            record: Some(v1::Record {
-                name,
-                ..v1::Record::default()
-            }),
-            cursor: String::new(),
-        },
-        v1::WatchRecordsResponse {
-            record: None,
-            cursor: format!("c{}", number + 1),
-        },
-    ]
+    let change = |one: Told| v1::WatchRecordsResponse {
+        record: Some(one.record),
+        cursor: String::new(),
+    };
+    let mut changes: Vec<_> = state.told().into_iter().map(change).collect();
+    changes.push(v1::WatchRecordsResponse {
+        record: None,
+        cursor: format!("c{}", number + 1),
+    });
+    changes
 }

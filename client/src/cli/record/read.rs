@@ -2,14 +2,16 @@
 //!
 //! **Invariant:** "verified" is written only of what this program verified itself.
 
-use corridor_proto::kinds::{Kind, Shown, Summary, summarise};
-use corridor_proto::record::VerifiedRecord;
+use corridor_proto::Hash;
+use corridor_proto::kinds::{Shown, Summary, summarise};
+use corridor_proto::record::{Header, VerifiedRecord};
 use serde_json::{Value, json};
 
 use super::write::draft_title;
 use super::{ListArgs, RecordArg, WatchArgs};
 use crate::body;
 use crate::calls::ReadRecord;
+use crate::check::{Check, CheckedRecord, Unverified, kind_word};
 use crate::cli::fail::Failure;
 use crate::cli::find::{peer_id, record_row};
 use crate::cli::render::{
@@ -34,20 +36,35 @@ pub(super) async fn list(session: &mut Session<'_>, args: ListArgs) -> Result<()
         },
     };
     let records = session.client.records(rcp, args.all).await?;
-    if session.print_json(|| Ok(json!({ "records": list_json(&records, record_json)? })))? {
-        return Ok(());
+    if !session.print_json(|| Ok(json!({ "records": list_json(&records, checked_json)? })))? {
+        session
+            .screen
+            .table(&records.iter().map(row).collect::<Vec<_>>());
+        session
+            .screen
+            .say(format!("{}.", count_of(&records, "record")));
     }
-    session
-        .screen
-        .table(&records.iter().map(row).collect::<Vec<_>>());
-    session
-        .screen
-        .say(format!("{}.", count_of(&records, "record")));
-    Ok(())
+    all_proved(records.iter().filter(|record| is_unproved(record)).count())
 }
 
-/// A record on one line: identifier, kind, state, RCP, title.
-fn row(record: &v1::Record) -> Vec<String> {
+/// Whether the node should have proved it and did not.
+const fn is_unproved(record: &CheckedRecord) -> bool {
+    matches!(
+        record.check,
+        Check::Unverified(Unverified::NoProof | Unverified::Refused(_))
+    )
+}
+
+fn all_proved(unproved: usize) -> Result<(), Failure> {
+    match unproved {
+        0 => Ok(()),
+        number => Err(Failure::Unproved(number)),
+    }
+}
+
+/// A record on one line: identifier, kind, state, RCP, title, and whether it was verified here.
+fn row(checked: &CheckedRecord) -> Vec<String> {
+    let record = &checked.record;
     let rcp = record.name.split('/').nth(1).unwrap_or_default();
     let mut state = record_state(record.state()).to_owned();
     if record.unconfirmed {
@@ -55,7 +72,26 @@ fn row(record: &v1::Record) -> Vec<String> {
     }
     let mut cells = record_row(record);
     cells.splice(2..2, [state, short(rcp)]);
+    cells.push(check_words(&checked.check));
     cells
+}
+
+fn check_words(check: &Check) -> String {
+    match check {
+        Check::Verified(_) => "verified".to_owned(),
+        Check::Unverified(why) => format!("not verified: {why}"),
+    }
+}
+
+/// A record of a list as JSON, with what was verified of it.
+fn checked_json(checked: &CheckedRecord) -> Result<Value, Failure> {
+    let mut value = record_json(&checked.record)?;
+    let signed = checked.signed();
+    value["verified"] = signed.map_or(Value::Null, |one| {
+        header_json(&one.header, one.version_hash)
+    });
+    value["check"] = check_words(&checked.check).into();
+    Ok(value)
 }
 
 pub(super) async fn show(session: &mut Session<'_>, args: RecordArg) -> Result<(), Failure> {
@@ -139,7 +175,7 @@ async fn shown(
         Ok(json!({
             "record": record_json(record)?,
             "body": body.and_then(|(kind, body)| body::to_json(kind, body).ok()),
-            "verified": verified.map(header_json),
+            "verified": verified.map(|one| header_json(one.header(), one.version_hash())),
             "check": words,
         }))
     })?;
@@ -217,10 +253,6 @@ fn facts(
     facts
 }
 
-fn kind_word(code: u16) -> String {
-    Kind::from_code(code).map_or_else(|| format!("kind {code}"), |kind| kind.name().to_owned())
-}
-
 fn say_summary(screen: &mut crate::cli::Screen, summary: &Summary) {
     if summary.demonstration {
         screen.data("Demonstration: written from public sources; its RCP did not publish it.");
@@ -251,8 +283,7 @@ fn say_withdrawal(screen: &mut crate::cli::Screen, record: &v1::Record) {
 }
 
 /// What was signed, as JSON.
-fn header_json(record: &VerifiedRecord) -> Value {
-    let header = record.header();
+fn header_json(header: &Header, version_hash: Hash) -> Value {
     json!({
         "rcp": header.rcp.to_string(),
         "record": header.record.to_string(),
@@ -260,7 +291,7 @@ fn header_json(record: &VerifiedRecord) -> Value {
         "kind": kind_word(header.kind),
         "timeMs": header.time.0.to_string(),
         "keySeq": header.key_seq,
-        "versionHash": record.version_hash().to_string(),
+        "versionHash": version_hash.to_string(),
     })
 }
 
@@ -281,7 +312,7 @@ pub(super) async fn verify(session: &mut Session<'_>, args: RecordArg) -> Result
         answer => answer?,
     };
     let head = answer.checkpoint().checkpoint();
-    let mut value = header_json(answer.record());
+    let mut value = header_json(answer.header(), answer.record().version_hash());
     value["log"] = Value::String(head.log.to_string());
     value["index"] = Value::String(answer.index().to_string());
     value["logSize"] = Value::String(head.size.to_string());
@@ -341,15 +372,17 @@ fn changed_on(record: &v1::Record) -> String {
 
 pub(super) async fn watch(session: &mut Session<'_>, args: WatchArgs) -> Result<(), Failure> {
     let mut watch = session.client.watch(args.cursor);
+    let mut unproved = 0;
     loop {
         let change = watch.next().await?;
-        if let Some(record) = &change.record {
+        if let Some(checked) = &change.record {
+            unproved += usize::from(is_unproved(checked));
             if session.json {
-                let value = json!({ "record": record_json(record)?, "cursor": change.cursor });
+                let value = json!({ "record": checked_json(checked)?, "cursor": change.cursor });
                 session.screen.json_line(&value);
             } else {
-                let mut cells = vec![changed_on(record)];
-                cells.extend(row(record));
+                let mut cells = vec![changed_on(&checked.record)];
+                cells.extend(row(checked));
                 session.screen.table(&[cells]);
             }
         } else if session.json {
@@ -368,7 +401,7 @@ pub(super) async fn watch(session: &mut Session<'_>, args: WatchArgs) -> Result<
                     .screen
                     .next(format!("corridor record watch --cursor {cursor}"));
             }
-            return Ok(());
+            return all_proved(unproved);
         }
     }
 }
