@@ -170,6 +170,48 @@ async fn a_token_that_only_reads_does_nothing_else() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_to_readers_is_checked_before_it_is_signed() -> Result<()> {
+    let office = Office::open("Rabat Process", true).await?;
+    let record = office.publish("Here", &[office.circle("public")?]).await?;
+    let desk = client(&office).await?;
+    let record = name(&office, record)?;
+    let note = |texts: &[(&str, &str)]| {
+        let one = |(tag, text): &(&str, &str)| corridor_client::v1::LanguageText {
+            tag: (*tag).to_owned(),
+            text: (*text).to_owned(),
+        };
+        let mut request = withdrawal(corridor_client::v1::WithdrawalCode::Error);
+        request.note = texts.iter().map(one).collect();
+        request
+    };
+    let long = "x".repeat(17_000);
+    for (texts, field) in [
+        (&[("EN", "Wrong.")][..], "note[0].tag"),
+        (&[("en", "re\u{301}union")], "note[0].text"),
+        (&[("en", "a\u{202E}b")], "note[0].text"),
+        (&[("fr", "Faux."), ("en", "Wrong.")], "note[1]"),
+        (&[("en", "One."), ("en", "Two.")], "note[1]"),
+        (&[("en", &long)], "note"),
+    ] {
+        let refused = desk.withdraw(&record, note(texts)).await.err();
+        let fault = refused.as_ref().and_then(|error| error.fault());
+        let faults = fault
+            .map(|fault| fault.fields.as_slice())
+            .unwrap_or_default();
+        assert_eq!(faults.len(), 1, "{refused:?}");
+        assert_eq!(faults[0].field, field);
+        assert!(faults[0].description.contains("; "), "{faults:?}");
+    }
+    let listed = desk.records(None, false).await?;
+    assert!(listed[0].signed().is_some(), "it stands as before");
+    let withdrawn = desk
+        .withdraw(&record, note(&[("ar", "خطأ"), ("en", "Wrong.")]))
+        .await?;
+    assert_eq!(withdrawn.withdrawal.map(|one| one.note.len()), Some(2));
+    Ok(())
+}
+
 /// Every example that the help of a command prints, of the command and of those under it.
 async fn examples(words: &str, found: &mut Vec<String>) {
     let (code, help) = corridor(&format!("corridor {words} --help")).await;

@@ -3,6 +3,7 @@
 //! **Invariant:** the only mapping from errors to `tonic::Status`; internal text is logged here and
 //! not sent.
 
+use corridor_proto::kinds;
 use corridor_rules::desk::DeskRefusal;
 use corridor_store::StoreError;
 use tonic::{Code, Status};
@@ -50,16 +51,21 @@ fn bad_fields(violations: Vec<FieldViolation>, message: String) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
+/// What is wrong with the fields of something that was to be signed.
+pub fn fields(violations: &[kinds::FieldViolation], message: &str) -> Status {
+    let fields = violations
+        .iter()
+        .map(|v| FieldViolation::new(v.field.clone(), format!("{}; {}", v.what, v.remedy)))
+        .collect();
+    bad_fields(fields, message.to_owned())
+}
+
 /// An error of the desk.
 pub fn desk(error: DeskError) -> Status {
     match error {
         DeskError::Store(error) => store(error),
         DeskError::Fields(violations) => {
-            let fields = violations
-                .iter()
-                .map(|v| FieldViolation::new(v.field.clone(), format!("{}; {}", v.what, v.remedy)))
-                .collect();
-            bad_fields(fields, "the record is not ready to be published".to_owned())
+            fields(&violations, "the record is not ready to be published")
         }
         DeskError::NotFound(what, id) => not_found(what, &id),
         DeskError::NotTheSame => {

@@ -49,6 +49,11 @@ impl TextRule {
         chars_max: TITLE_CHARS_MAX,
         ..Self::REQUIRED
     };
+    /// May be absent; one short line.
+    pub(super) const NAME: Self = Self {
+        required: false,
+        ..Self::TITLE
+    };
     /// Must be there; of the length of a summary.
     pub(super) const SUMMARY: Self = Self {
         words: Some(SUMMARY_WORDS),

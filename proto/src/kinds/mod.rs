@@ -11,6 +11,7 @@ mod date;
 mod envelope;
 mod kind;
 mod lesson;
+mod outside;
 mod practice;
 mod profile;
 mod recommendation;
@@ -29,6 +30,7 @@ mod samples;
 mod tests;
 
 pub use kind::{Kind, UnknownKind};
+pub use outside::{check_names, check_note};
 pub use shown::{Shown, Summary, summarise};
 pub use tidy::Tidy;
 pub use violation::{FieldViolation, Link};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use corridor_proto::kinds::{self, Kind};
+use corridor_proto::kinds::{self, Kind, Tidy};
 use serde_json::{Value, json};
 
 use super::{CirclesArgs, DiscardArgs, DraftArgs, EditArgs, PublishArgs, WithdrawArgs, kind};
@@ -331,10 +331,10 @@ fn notes(given: &[String]) -> Result<Vec<v1::LanguageText>, Failure> {
         }
         notes.push(v1::LanguageText {
             tag: tag.to_owned(),
-            text: text.trim().to_owned(),
+            text: text.to_owned(),
         });
     }
-    notes.sort_by(|one, other| one.tag.cmp(&other.tag));
+    notes.tidy();
     Ok(notes)
 }
 

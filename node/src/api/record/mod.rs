@@ -4,7 +4,7 @@ pub mod cursor;
 pub(super) mod message;
 mod watch;
 
-use corridor_proto::kinds::Kind;
+use corridor_proto::kinds::{self, Kind};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::{Identity, proof_message};
 use corridor_proto::{LogId, RecordId, v1};
@@ -257,6 +257,8 @@ impl RecordService for Api {
             "" => None,
             name => Some(self.own(name)?),
         };
+        kinds::check_note(&request.note)
+            .map_err(|found| status::fields(&found, "the note cannot be signed like this"))?;
         let up_to = (request.up_to != 0).then_some(request.up_to);
         let note = (!request.note.is_empty()).then(|| {
             v1::WithdrawalNote {
