@@ -20,8 +20,16 @@ pub fn now() -> UnixMillis {
 /// What the system says; without randomness nothing may be signed.
 pub fn random<const N: usize>() -> std::io::Result<[u8; N]> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+    fill(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Fills a buffer with random bytes from the system.
+///
+/// # Errors
+/// What the system says; without randomness nothing may be signed.
+pub fn fill(bytes: &mut [u8]) -> std::io::Result<()> {
+    getrandom::fill(bytes).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 /// A random number below `bound`, for jitter; zero without randomness.

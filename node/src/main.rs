@@ -11,6 +11,8 @@ use corridor_node::operate::access::{Access, Scope};
 use corridor_node::operate::config::{Config, Name};
 use corridor_node::operate::{init, rotate};
 use corridor_node::run::{Listeners, start};
+use corridor_proto::kinds::Tidy;
+use corridor_proto::v1::LanguageText;
 use tokio::net::TcpListener;
 
 /// One RCP's node of the Corridor federation.
@@ -111,9 +113,14 @@ fn parse_name(text: &str) -> Result<Name, String> {
     let (tag, name) = text
         .split_once('=')
         .ok_or("write it as tag=name, such as en='Bali Process'")?;
-    Ok(Name {
+    let mut name = LanguageText {
         tag: tag.to_owned(),
-        name: name.to_owned(),
+        text: name.to_owned(),
+    };
+    name.tidy();
+    Ok(Name {
+        tag: name.tag,
+        name: name.text,
     })
 }
 
@@ -247,7 +254,11 @@ async fn serve(data: PathBuf) -> anyhow::Result<bool> {
         );
     }
     let (peers, api) = (config.peer_listen, config.api_listen);
-    tracing::info!(rcp = %node.me, %peers, %api, "serving");
+    let key_event = node.desk.store().read(|view| {
+        let charter = view.charter(&view.me)?;
+        Some(charter.current_seq())
+    });
+    tracing::info!(rcp = %node.me, key_event, %peers, %api, "serving");
     ctrl_c().await;
     tracing::info!("ending");
     node.stop().await?;

@@ -3,8 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use anyhow::Result;
-use corridor_node::operate::config::Config;
-use corridor_node::operate::init::init;
+use corridor_node::edge;
+use corridor_node::operate::config::{Config, Name};
+use corridor_node::operate::init::{InitError, init};
+use corridor_node::operate::rotate::rotate;
+use corridor_rules::ingest::Arrival;
+use corridor_store::Item;
 use corridor_tests::nodes::Office;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +93,210 @@ async fn an_unknown_key_in_the_configuration_is_refused_by_name() -> Result<()> 
     assert!(
         error.contains("peer_lisen") && error.contains("config.toml"),
         "{error}"
+    );
+    Ok(())
+}
+
+fn mode(path: &std::path::Path) -> Result<u32> {
+    Ok(std::fs::metadata(path)?.permissions().mode() & 0o777)
+}
+
+fn a_config(names: &[(&str, &str)]) -> Config {
+    let name = |(tag, name): &(&str, &str)| Name {
+        tag: (*tag).to_owned(),
+        name: (*name).to_owned(),
+    };
+    Config {
+        peer_listen: ([127, 0, 0, 1], 0).into(),
+        api_listen: ([127, 0, 0, 1], 0).into(),
+        advertise: Vec::new(),
+        names: names.iter().map(name).collect(),
+    }
+}
+
+#[test]
+fn init_keeps_the_recovery_key_out_of_the_data_folder_and_others_out_of_that() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("new").join("data");
+    let config = a_config(&[("en", "Colombo Process")]);
+    let link = folder.path().join("link");
+    std::fs::create_dir_all(&data)?;
+    std::os::unix::fs::symlink(&data, &link)?;
+    let inside = [
+        data.join("recovery.key"),
+        data.join("keys").join("recovery.key"),
+        link.join("recovery.key"),
+    ];
+    for there in [true, false] {
+        if !there {
+            std::fs::remove_file(&link)?;
+            std::fs::remove_dir(&data)?;
+        }
+        for recovery in inside
+            .iter()
+            .filter(|path| there || path.starts_with(&data))
+        {
+            let refused = init(&data, recovery, &config);
+            assert!(
+                matches!(refused, Err(InitError::NotApart { .. })),
+                "{refused:?}"
+            );
+            assert_eq!(data.exists(), there, "nothing was made");
+        }
+    }
+    init(&data, &folder.path().join("recovery.key"), &config)?;
+    assert_eq!(mode(&data)?, 0o700);
+    assert_eq!(mode(&data.join("keys"))?, 0o700);
+    Ok(())
+}
+
+#[test]
+fn init_signs_no_name_that_is_not_as_it_must_be() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (data, recovery) = (
+        folder.path().join("data"),
+        folder.path().join("recovery.key"),
+    );
+    let long = "x".repeat(121);
+    for (names, field) in [
+        (
+            &[("EN", "Name")][..],
+            "names[0].tag is not in canonical case",
+        ),
+        (
+            &[("english!", "Name")],
+            "names[0].tag is no BCP 47 language tag",
+        ),
+        (
+            &[("en", "re\u{301}union")],
+            "names[0].text is not in Unicode",
+        ),
+        (
+            &[("en", "a\u{202E}b")],
+            "names[0].text has the control character U+202E",
+        ),
+        (
+            &[("en", "two\nlines")],
+            "names[0].text has the control character U+000A",
+        ),
+        (
+            &[("en", &long)],
+            "names[0].text has 121 characters; 120 are the most",
+        ),
+        (&[("en", "One"), ("en", "Two")], "names[1] is given twice"),
+    ] {
+        let refused = init(&data, &recovery, &a_config(names));
+        let error = refused.err().map(|error| error.to_string());
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(field)),
+            "{error:?}"
+        );
+        assert!(!data.exists() && !recovery.exists(), "nothing was made");
+    }
+    init(
+        &data,
+        &recovery,
+        &a_config(&[("en", "Name"), ("ar", "\u{627}\u{633}\u{645}")]),
+    )?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_is_refused_leaves_nothing_behind() -> Result<()> {
+    let mut office = Office::open("CARICOM Consultations", true).await?;
+    let other = Office::open("MIDSA", true).await?;
+    office.close().await?;
+    let (data, keys) = (office.data(), office.data().join("keys"));
+    let (old, new) = (
+        office.folder.path().join("recovery.key"),
+        office.folder.path().join("recovery-2.key"),
+    );
+    let wrong = other.folder.path().join("recovery.key");
+    let before = std::fs::read(keys.join("signing.key"))?;
+    let untouched = |what: &str| -> Result<()> {
+        assert_eq!(std::fs::read(keys.join("signing.key"))?, before, "{what}");
+        assert!(
+            !new.exists() && !keys.join("signing.next.key").exists(),
+            "{what}"
+        );
+        Ok(())
+    };
+    let refused = rotate(&data, &wrong, &new, None).err();
+    let reason = "WRONG_RECOVERY_KEY";
+    assert!(matches!(&refused, Some(InitError::Protocol(why)) if why.reason.code() == reason));
+    untouched("with the recovery key of somebody else")?;
+    let refused = rotate(&data, &old, &keys.join("recovery-2.key"), None).err();
+    assert!(
+        matches!(refused, Some(InitError::NotApart { .. })),
+        "{refused:?}"
+    );
+    untouched("into the data folder")?;
+    let in_the_way = keys.join("signing.next.new");
+    std::fs::create_dir(&in_the_way)?;
+    let refused = rotate(&data, &old, &new, None).err();
+    assert!(matches!(refused, Some(InitError::File(_))), "{refused:?}");
+    untouched("where the next signing key cannot be written")?;
+    std::fs::remove_dir(&in_the_way)?;
+    assert_eq!(
+        rotate(&data, &old, &new, None)?,
+        1,
+        "the same files do after all that"
+    );
+
+    office.reopen().await?;
+    let reason = "another copy of it runs";
+    let stop = Item::Arrival(Arrival::StopSigning { reason });
+    office.desk().store().append_blocking(stop, edge::now())?;
+    office.close().await?;
+    let third = office.folder.path().join("recovery-3.key");
+    let refused = rotate(&data, &new, &third, None).err();
+    assert!(
+        matches!(refused, Some(InitError::Refused(_))),
+        "{refused:?}"
+    );
+    assert!(!third.exists() && !keys.join("signing.next.key").exists());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_that_was_cut_short_is_finished_by_a_start_and_by_nothing_else() -> Result<()> {
+    let mut office = Office::open("Eurasian process", true).await?;
+    office.close().await?;
+    let (data, keys) = (office.data(), office.data().join("keys"));
+    let recovery = |number: u32| office.folder.path().join(format!("recovery-{number}.key"));
+    let (present, next) = (keys.join("signing.key"), keys.join("signing.next.key"));
+    let before = std::fs::read(&present)?;
+    rotate(
+        &data,
+        &office.folder.path().join("recovery.key"),
+        &recovery(2),
+        None,
+    )?;
+    // As a crash leaves it between the key event and the new name of the key.
+    std::fs::rename(&present, &next)?;
+    corridor_node::operate::files::write_secret(&present, &before)?;
+    let refused = rotate(&data, &recovery(2), &recovery(3), None).err();
+    assert!(
+        matches!(refused, Some(InitError::HalfRotated(_))),
+        "{refused:?}"
+    );
+    assert!(
+        next.exists() && !recovery(3).exists(),
+        "the key that counts is kept"
+    );
+    office.reopen().await?;
+    assert!(!next.exists());
+    office.publish("After", &[office.circle("public")?]).await?;
+    office.close().await?;
+    let paths = (data, office.folder.path().to_owned());
+    assert_eq!(
+        rotate(
+            &paths.0,
+            &paths.1.join("recovery-2.key"),
+            &paths.1.join("r3"),
+            None
+        )?,
+        2
     );
     Ok(())
 }

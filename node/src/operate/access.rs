@@ -69,9 +69,10 @@ impl Access {
         let io = |source| FileError::io(&self.path, source);
         let mut tokens = self.load()?;
         if tokens.token.len() >= ACCESS_TOKENS_MAX {
-            return Err(io(std::io::Error::other(
-                "too many tokens; revoke some first",
-            )));
+            return Err(io(std::io::Error::other(format!(
+                "holds {ACCESS_TOKENS_MAX} tokens already; take the [[token]] entries that are no \
+                 longer needed out of this file, then run corridor-node token again"
+            ))));
         }
         let secret = crate::edge::random::<32>().map_err(io)?;
         let token = data_encoding::BASE32_NOPAD

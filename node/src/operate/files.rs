@@ -1,8 +1,8 @@
 //! Files that hold secrets: made once, for this user alone, and refused if others can read them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a file of the node.
@@ -60,23 +60,58 @@ impl FileError {
 /// # Errors
 /// [`FileError::Exists`], [`FileError::Io`].
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        match path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
+    let io = |source| FileError::io(path, source);
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true).mode(0o600);
+    let mut file = options.open(path).map_err(io)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| sync_folder_of(path));
+    if written.is_err() {
+        // Half a secret would be in the way of the next attempt; that it stays is said by that.
+        let _ = fs::remove_file(path);
+    }
+    written.map_err(io)
+}
+
+/// Makes durable which names are in the folder of `path`.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     };
-    write().map_err(|source| FileError::io(path, source))
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError::io(path, source)),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a file another name in its folder, durably.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to)
+        .and_then(|()| sync_folder_of(to))
+        .map_err(|source| FileError::io(from, source))
+}
+
+/// Makes a new folder for this user alone.
+///
+/// # Errors
+/// [`FileError::Exists`], [`FileError::Io`].
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    let made = DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|source| FileError::io(path, source))
 }
 
 /// Writes a file for this user alone in place of an older one: whole or not at all.
@@ -85,13 +120,9 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// [`FileError::Io`].
 pub fn replace_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let fresh = path.with_extension("new");
-    match fs::remove_file(&fresh) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(FileError::io(&fresh, source)),
-    }
+    remove(&fresh)?;
     write_secret(&fresh, bytes)?;
-    fs::rename(&fresh, path).map_err(|source| FileError::io(path, source))
+    rename(&fresh, path)
 }
 
 /// Reads a file that only this user may read.

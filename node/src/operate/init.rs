@@ -6,13 +6,15 @@ use corridor_proto::card::{Card, SignedCard};
 use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::id::next_ordinal;
 use corridor_proto::key::SecretKey;
+use corridor_proto::kinds::{self, FieldViolation};
 use corridor_proto::limits::PROTOCOL_VERSION;
+use corridor_proto::v1::LanguageText;
 use corridor_proto::{RcpId, Refusal, UnixMillis};
 use corridor_store::StoreError;
 
 use super::access::{Access, Scope};
 use super::config::{self, Config};
-use super::files::{FileError, write_secret};
+use super::files::{FileError, create_folder, write_secret};
 use super::keys::{KeyFolder, secret_text};
 use crate::edge;
 
@@ -25,12 +27,55 @@ pub enum InitError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something composed breaks the protocol: a name or address that is too long.
+    /// Names that may not be signed.
+    #[error("the names of this process cannot be signed: {}", list(.0))]
+    Names(Vec<FieldViolation>),
+    /// Something composed breaks the protocol: an address that is too long.
     #[error(transparent)]
     Protocol(#[from] Refusal),
-    /// The first facts.
+    /// The first facts, or a rotation that is not allowed now.
     #[error(transparent)]
-    Begin(#[from] corridor_rules::desk::DeskRefusal),
+    Refused(#[from] corridor_rules::desk::DeskRefusal),
+    /// The recovery key would lie with what it is to recover.
+    #[error(
+        "{} lies in the data folder {}, where a thief or a broken disk would take the recovery key \
+         too; name a place outside it, such as a memory stick", recovery.display(), data.display()
+    )]
+    NotApart {
+        /// Where it was to be written.
+        recovery: PathBuf,
+        /// The data folder.
+        data: PathBuf,
+    },
+    /// The key in the folder is not the one that signs: a rotation did not come to its end.
+    #[error(
+        "a rotation of {} did not come to its end; run corridor-node serve, which finishes it, \
+         and stop it again first", .0.display()
+    )]
+    HalfRotated(PathBuf),
+    /// Whether a rotation happened is for the next start to find out.
+    #[error(
+        "it is not known whether the signing key was replaced ({why}); keep both recovery keys, \
+         {} too, and run corridor-node serve: if it says that it signs with key event {seq}, the \
+         new recovery key counts, else the old one", next_recovery.display()
+    )]
+    RotationUnknown {
+        /// The key event of the rotation.
+        seq: u32,
+        /// Where the next recovery key was written.
+        next_recovery: PathBuf,
+        /// What happened.
+        #[source]
+        why: Box<InitError>,
+    },
+}
+
+fn list(violations: &[FieldViolation]) -> String {
+    violations
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// A node as it was made.
@@ -44,18 +89,26 @@ pub struct Made {
     pub profile: PathBuf,
 }
 
-/// Makes a node in `data`. The recovery key is written to `recovery`, which should lie elsewhere.
+/// Makes a node in `data`. The recovery key is written to `recovery`, which lies elsewhere.
 ///
 /// # Errors
 /// [`InitError`]; what exists stays as it is.
 pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitError> {
     let io = |source| FileError::io(data, source);
-    std::fs::create_dir_all(data).map_err(io)?;
+    names(config)?;
+    apart(recovery, data)?;
     if recovery.exists() {
         return Err(FileError::Exists {
             path: recovery.to_owned(),
         }
         .into());
+    }
+    if let Some(parent) = data.parent() {
+        std::fs::create_dir_all(parent).map_err(io)?;
+    }
+    match create_folder(data) {
+        Ok(()) | Err(FileError::Exists { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     let folder = KeyFolder::of(data);
     folder.create()?;
@@ -70,8 +123,8 @@ pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitE
     let card = sign_card(data, &charter, config, &signing, 0, now)?;
     let mut failed = None;
     let mut random = |bytes: &mut [u8]| {
-        if let Err(error) = getrandom::fill(bytes) {
-            failed = Some(std::io::Error::other(error.to_string()));
+        if let Err(error) = edge::fill(bytes) {
+            failed = Some(error);
         }
     };
     let facts = corridor_rules::desk::begin(&charter, &card, now, &mut random, &signing)?;
@@ -86,6 +139,37 @@ pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitE
         recovery: recovery.to_owned(),
         profile,
     })
+}
+
+/// Refuses to write the recovery key into the data folder, by whatever way it is named.
+///
+/// # Errors
+/// [`InitError::NotApart`], [`InitError::File`].
+pub fn apart(recovery: &Path, data: &Path) -> Result<(), InitError> {
+    if real(recovery)?.starts_with(real(data)?) {
+        return Err(InitError::NotApart {
+            recovery: recovery.to_owned(),
+            data: data.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Where a path leads, whether or not its last parts exist yet.
+fn real(path: &Path) -> Result<PathBuf, FileError> {
+    let io = |source| FileError::io(path, source);
+    let whole = std::path::absolute(path).map_err(io)?;
+    for there in whole.ancestors() {
+        match std::fs::canonicalize(there) {
+            Ok(found) => {
+                let rest = whole.strip_prefix(there).ok();
+                return Ok(rest.map_or_else(|| found.clone(), |rest| found.join(rest)));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(io(source)),
+        }
+    }
+    Ok(whole)
 }
 
 /// A fresh key.
@@ -149,12 +233,7 @@ pub fn sign_card(
     now: UnixMillis,
 ) -> Result<SignedCard, InitError> {
     let folder = KeyFolder::of(data);
-    let mut names: Vec<(String, String)> = config
-        .names
-        .iter()
-        .map(|name| (name.tag.clone(), name.name.clone()))
-        .collect();
-    names.sort();
+    let names = names(config)?;
     let card = Card {
         rcp: charter.rcp(),
         key_seq: charter.current_seq(),
@@ -167,6 +246,24 @@ pub fn sign_card(
         addresses: config.advertise.clone(),
     };
     Ok(card.sign(signing)?)
+}
+
+/// The names for the card, ascending by their tags.
+fn names(config: &Config) -> Result<Vec<(String, String)>, InitError> {
+    let mut names: Vec<_> = config
+        .names
+        .iter()
+        .map(|name| LanguageText {
+            tag: name.tag.clone(),
+            text: name.name.clone(),
+        })
+        .collect();
+    names.sort_by(|one, other| one.tag.cmp(&other.tag));
+    kinds::check_names(&names).map_err(InitError::Names)?;
+    Ok(names
+        .into_iter()
+        .map(|name| (name.tag, name.text))
+        .collect())
 }
 
 /// The profile by which the secretariat's own tools find and know this node.

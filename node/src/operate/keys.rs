@@ -1,7 +1,5 @@
 //! The keys of a node: signing, transport, bundles; and the recovery key, which is kept elsewhere.
 
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use corridor_proto::card::tls_key_hash;
@@ -11,7 +9,9 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
-use super::files::{FileError, read_secret, replace_secret, write_secret};
+use super::files::{
+    FileError, create_folder, read_secret, remove, rename, replace_secret, write_secret,
+};
 use crate::edge;
 
 /// A private transport key with its certificate.
@@ -51,8 +51,7 @@ impl KeyFolder {
     /// # Errors
     /// [`FileError::Exists`], [`FileError::Io`].
     pub fn create(&self) -> Result<(), FileError> {
-        let made = fs::DirBuilder::new().mode(0o700).create(&self.0);
-        made.map_err(|source| FileError::io(&self.0, source))
+        create_folder(&self.0)
     }
 
     /// Writes fresh keys.
@@ -142,13 +141,15 @@ impl KeyFolder {
     /// # Errors
     /// [`FileError`].
     pub fn adopt_signing(&self) -> Result<(), FileError> {
-        let (next, present) = (self.file("signing.next.key"), self.file("signing.key"));
-        fs::rename(&next, &present).map_err(|source| FileError::io(&next, source))
+        rename(&self.file("signing.next.key"), &self.file("signing.key"))
     }
 
-    /// Where the certificate for secretariats and integrators lies.
-    pub fn api_certificate(&self) -> PathBuf {
-        self.file("api.cert.pem")
+    /// Forgets the signing key of a rotation that did not happen.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn forget_next_signing(&self) -> Result<(), FileError> {
+        remove(&self.file("signing.next.key"))
     }
 }
 
