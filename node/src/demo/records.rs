@@ -269,7 +269,10 @@ fn demo_record(
 ) -> Result<DemoRecord, DemoDataError> {
     let owner = rcps.find(&row.rcp)?;
     let kind: Kind = row.kind.parse().map_err(|_| unknown(&row.id, &row.kind))?;
-    let envelope = record_envelope(row, concepts)?;
+    let mut envelope = record_envelope(row, concepts)?;
+    if !row.lessons.is_empty() {
+        name_english(&mut envelope);
+    }
     let body = match kind {
         Kind::Practice => finish(&row.id, kind, practice(row, owner, envelope)),
         Kind::Lesson => finish(&row.id, kind, lesson(row, envelope)),
@@ -293,6 +296,18 @@ fn demo_record(
         audience,
         body,
     })
+}
+
+/// Lessons are English whatever the language of the record, and a person wrote them.
+fn name_english(envelope: &mut Envelope) {
+    let translations = &mut envelope.translations;
+    let named = translations.iter().any(|one| one.tag == ENGLISH);
+    if envelope.source_lang != ENGLISH && !named {
+        translations.push(Translation {
+            tag: ENGLISH.to_owned(),
+            origin: TranslationOrigin::Human.into(),
+        });
+    }
 }
 
 /// What all records of the demonstration have in common.

@@ -76,10 +76,25 @@ pub(super) struct Checks {
     violations: Vec<FieldViolation>,
     links: BTreeSet<Link>,
     attachments: BTreeSet<[u8; 32]>,
+    /// The languages of all texts.
+    languages: BTreeSet<String>,
+    /// The languages accounted for, and where in the violations a lack of others belongs.
+    accounted: Option<(usize, BTreeSet<String>)>,
 }
 
 impl Checks {
-    pub(super) fn finish(self) -> Outcome<Authored> {
+    pub(super) fn finish(mut self) -> Outcome<Authored> {
+        if let Some((place, accounted)) = self.accounted.take()
+            && !self.languages.is_subset(&accounted)
+            && self.violations.len() < VIOLATIONS_MAX
+        {
+            let lacks = FieldViolation::new(
+                "envelope.translations",
+                "does not name every translation",
+                "say of each language of its texts whether a person or a machine translated",
+            );
+            self.violations.insert(place, lacks);
+        }
         if !self.violations.is_empty() {
             return Err(self.violations);
         }
@@ -97,6 +112,12 @@ impl Checks {
 
     pub(super) fn missing(&mut self, at: &str) {
         self.refuse(at, "is missing", "fill it in");
+    }
+
+    /// The languages that source language and translations name. Once all texts have been seen, one
+    /// in another language is refused here.
+    pub(super) fn account_for(&mut self, languages: BTreeSet<String>) {
+        self.accounted = Some((self.violations.len(), languages));
     }
 
     /// A text in its languages.
@@ -117,6 +138,7 @@ impl Checks {
         }
         let tags: Vec<&str> = languages.iter().map(|one| one.tag.as_str()).collect();
         self.set(at, &tags);
+        self.languages.extend(tags.into_iter().map(str::to_owned));
     }
 
     fn one_text(&mut self, at: &str, text: &str, rule: &TextRule) {

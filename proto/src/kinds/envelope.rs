@@ -3,8 +3,6 @@
 //! It imports the shared rules. **Invariant:** nothing here depends on who reads, on the time or on
 //! other records.
 
-use std::collections::BTreeSet;
-
 use super::checks::{Checks, TITLE_CHARS_MAX, TextRule};
 use super::date::Precision;
 use super::tidy::{self, Tidy};
@@ -67,16 +65,8 @@ fn languages(envelope: &Envelope, rules: &Rules<'_>, checks: &mut Checks) {
     }
     let said: Vec<&str> = translations.iter().map(|one| one.tag.as_str()).collect();
     checks.set("envelope.translations", &said);
-    let said: BTreeSet<&str> = said.into_iter().chain([source]).collect();
-    let mut texts = rules.source_texts.iter().flat_map(|(_, texts)| *texts);
-    if texts.any(|one| !said.contains(one.tag.as_str())) {
-        let remedy = "say of each language whether a person or a machine translated";
-        checks.refuse(
-            "envelope.translations",
-            "does not name every translation",
-            remedy,
-        );
-    }
+    let said = said.into_iter().chain([source]).map(str::to_owned);
+    checks.account_for(said.collect());
     checks.tags("envelope.languages", &envelope.languages);
 }
 
@@ -156,8 +146,7 @@ fn theme_key(theme: &Theme) -> (bool, &str, &str, &str) {
 
 fn handling(envelope: &Envelope, checks: &mut Checks) {
     checks.choice::<v1::Marking>("envelope.marking", envelope.marking);
-    let names_states = !envelope.countries.is_empty() || envelope.corridor.is_some();
-    if envelope.no_attribution && names_states {
+    if envelope.no_attribution && names_states(envelope) {
         let remedy = "leave countries and corridor out, or allow attribution";
         checks.refuse(
             "envelope.no_attribution",
@@ -187,6 +176,11 @@ fn handling(envelope: &Envelope, checks: &mut Checks) {
         &TextRule::OPTIONAL,
     );
     checks.line("envelope.licence", &envelope.licence);
+}
+
+/// Whether it names States, by country or by corridor.
+pub(super) fn names_states(envelope: &Envelope) -> bool {
+    !envelope.countries.is_empty() || envelope.corridor.is_some()
 }
 
 fn provenance(envelope: &Envelope, checks: &mut Checks) {
@@ -285,5 +279,48 @@ impl Tidy for Envelope {
         tidy::links(&mut self.replaces);
         tidy::links(&mut self.related);
         tidy::links(&mut self.based_on);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::super::samples::{english, practice, texts};
+    use super::super::tests::refuses;
+    use crate::v1::{Passage, Practice, PracticeStep, Translation, TranslationOrigin};
+
+    /// An English practice, one text of which is in Arabic too.
+    fn holds(spoil: impl Fn(&mut Practice)) {
+        refuses(
+            Kind::Practice,
+            practice(),
+            &spoil,
+            &["envelope.translations"],
+        );
+        let told = |body: &mut Practice| {
+            spoil(body);
+            let envelope = body.envelope.get_or_insert_default();
+            envelope.translations = vec![Translation {
+                tag: "ar".into(),
+                origin: TranslationOrigin::Machine.into(),
+            }];
+        };
+        refuses(Kind::Practice, practice(), told, &[]);
+    }
+
+    #[test]
+    fn of_each_text_in_another_language_it_is_said_how_it_was_made() {
+        let says = || texts(&[("ar", "x"), ("en", "x")]);
+        holds(|body| body.title = says());
+        holds(|body| body.problem = says());
+        holds(|body| body.lessons = vec![Passage { text: says() }]);
+        holds(|body| {
+            body.steps = vec![PracticeStep {
+                title: english(2),
+                text: says(),
+                ..PracticeStep::default()
+            }];
+        });
+        holds(|body| body.envelope.get_or_insert_default().terms_of_reuse = says());
     }
 }
