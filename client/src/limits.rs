@@ -35,7 +35,7 @@ pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
 pub const TOKEN_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a body as JSON: a body of 256 KiB with every character escaped.
 pub const JSON_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Bytes of an invitation as a link: the file in base32 or base64, with what surrounds it.
+/// Bytes of an invitation as a file or a link: two MiB in base64, with white space.
 pub const LINK_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Charters kept to compare with: more than there are RCPs.
 pub const CHARTERS_MAX: usize = 1_024;

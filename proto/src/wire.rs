@@ -3,6 +3,7 @@
 //! **Invariant:** a message is only a carrier; whatever counts is parsed here into a type that
 //! keeps its own limits, and refused with a reason otherwise.
 
+use data_encoding::BASE64URL_NOPAD;
 use prost::Message;
 
 use crate::card::{SignedCard, VerifiedCard};
@@ -118,7 +119,37 @@ impl Invitation {
         }
         .encode_to_vec()
     }
+
+    /// The same as a link, which can be pasted into a message.
+    pub fn link(&self) -> String {
+        LINK_BEGINS.to_owned() + &BASE64URL_NOPAD.encode(&self.encode())
+    }
+
+    /// Whether a text is meant as a link.
+    pub fn is_link(text: &str) -> bool {
+        text.trim_ascii_start().starts_with(LINK_BEGINS)
+    }
+
+    /// The file's bytes that a link carries, not yet read. White space, which mail programs put
+    /// in, is left out.
+    ///
+    /// # Errors
+    /// `Malformed`, `TooLong`.
+    pub fn read_link(text: &str) -> Result<Vec<u8>, Refusal> {
+        let refused = |reason| Refusal::new("invitation link", reason);
+        let malformed = || refused(Reason::Malformed);
+        let text: String = text.split_ascii_whitespace().collect();
+        let letters = text.strip_prefix(LINK_BEGINS).ok_or_else(malformed)?;
+        if letters.len() > BASE64URL_NOPAD.encode_len(INVITATION_BYTES_MAX) {
+            return Err(refused(Reason::TooLong));
+        }
+        let bytes = BASE64URL_NOPAD.decode(letters.as_bytes());
+        bytes.map_err(|_| malformed())
+    }
 }
+
+/// What follows the `#` of an address is sent to no server.
+const LINK_BEGINS: &str = "corridor-invitation:#";
 
 /// A signature's 64 bytes.
 ///
@@ -332,6 +363,7 @@ mod tests {
         #[test]
         fn no_bytes_make_a_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = Invitation::decode(&bytes);
+            let _ = Invitation::read_link(&String::from_utf8_lossy(&bytes));
             if let Ok(message) = v1::Evidence::decode(bytes.as_slice()) {
                 let _ = evidence(message);
             }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ LINE_BYTES_MAX, PACKAGE_LINES_MAX = 256, 256
 READER_LIST_BYTES_MAX, READERS_MAX, CIRCLE_NAME_BYTES_MAX = 64 * 1024, 1024, 256
 NOTE_TEXT_BYTES_MAX = 1024
 CHUNK_BYTES, ATTACHMENT_BYTES_MAX = 64 * 1024, 25 * 1024 * 1024
-INVITATION_BYTES_MAX = 2 * 1024 * 1024
+INVITATION_BYTES_MAX, INVITATION_LINK = 2 * 1024 * 1024, "corridor-invitation:#"
 ZEROS = bytes(32)
 NO_SIGNATURE = bytes(64)
 
@@ -573,3 +574,16 @@ def read_invitation(data: bytes) -> tuple[Identity, bytes]:
     token = pb.one_bytes(message, 2)
     demand(len(token) == 32, "MALFORMED")
     return identity, token
+
+
+def read_invitation_link(text: str) -> bytes:
+    """The bytes of the invitation file that a link carries."""
+    text = re.sub(r"[ \t\r\n\f]", "", text)
+    demand(text.startswith(INVITATION_LINK), "MALFORMED")
+    letters = text.removeprefix(INVITATION_LINK)
+    demand(len(letters) <= (INVITATION_BYTES_MAX * 4 + 2) // 3, "TOO_LONG")
+    demand(re.fullmatch(r"[A-Za-z0-9_-]*", letters) is not None, "MALFORMED")
+    demand(len(letters) % 4 != 1, "MALFORMED")
+    data = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
+    demand(base64.urlsafe_b64encode(data).decode().rstrip("=") == letters, "MALFORMED")
+    return data

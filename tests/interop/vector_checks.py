@@ -546,9 +546,20 @@ def invitation(tally: Tally, vectors: Json) -> None:
         tally.equal(f"{name}, token", token, unhex(case["token"]))
         hashed = domain_hash("invitation-token", token)
         tally.equal(f"{name}, hash of the token", hashed, unhex(case["token_hash"]))
+        letters = base64.urlsafe_b64encode(unhex(case["invitation"])).decode().rstrip("=")
+        tally.equal(f"{name}, link", case["link"], corridor.INVITATION_LINK + letters)
+        read = corridor.read_invitation_link(case["link_in_a_message"])
+        tally.equal(f"{name}, link in a message", read, unhex(case["invitation"]))
     for case in vectors["refused"]:
         data = unhex(case["invitation"])
         tally.refused(case["name"], case["refused"], lambda: corridor.read_invitation(data))
+    for case in vectors["refused_links"]:
+        link = case["link"] + unhex(case.get("and", "")).decode()
+        tally.refused(
+            f"link {case['name']}",
+            case["refused"],
+            lambda: corridor.read_invitation_link(link),
+        )
 
 
 CHECKS: dict[str, Callable[[Tally, Json], None]] = {

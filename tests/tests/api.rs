@@ -171,6 +171,30 @@ async fn a_token_that_only_reads_does_nothing_else() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_handed_over_as_the_link_that_was_printed() -> Result<()> {
+    let inviting = Office::open("Abu Dhabi Dialogue", true).await?;
+    let invited = Office::open("Bali Process", true).await?;
+    let profile = inviting.profile();
+    let (code, said) = corridor(&format!(
+        "corridor --profile {} peer invite",
+        profile.display()
+    ))
+    .await;
+    assert_eq!(code, 0, "{said}");
+    let link = said.lines().next().unwrap_or_default();
+    let profile = invited.profile();
+    let accept = format!("corridor --profile {} peer accept", profile.display());
+    let (code, said) = corridor(&format!("{accept} {}", &link[..link.len() - 1])).await;
+    assert!(code == 2 && said.contains("copy it again"), "{said}");
+    let (code, said) = corridor(&format!("{accept} {link}")).await;
+    assert!(code == 0 && said.contains("Abu Dhabi Dialogue"), "{said}");
+    until("both sides have accepted", || {
+        inviting.state(&invited).is_some() && invited.state(&inviting).is_some()
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_note_to_readers_is_checked_before_it_is_signed() -> Result<()> {
     let office = Office::open("Rabat Process", true).await?;
     let record = office.publish("Here", &[office.circle("public")?]).await?;

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use corridor_proto::RcpId;
 use corridor_proto::wire::Invitation;
-use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use serde_json::json;
 
 use super::fail::Failure;
@@ -178,7 +177,7 @@ async fn invite(session: &mut Session<'_>, args: InviteArgs) -> Result<(), Failu
 
 async fn accept(session: &mut Session<'_>, args: AcceptArgs) -> Result<(), Failure> {
     let given = given(session, &args.invitation).await?;
-    let bytes = invitation_bytes(given);
+    let bytes = invitation_bytes(given)?;
     if let Ok(invitation) = Invitation::decode(&bytes) {
         let card = invitation.identity.card.card();
         let names: Vec<_> = card.names.iter().map(status::card_name).collect();
@@ -224,33 +223,22 @@ async fn accept(session: &mut Session<'_>, args: AcceptArgs) -> Result<(), Failu
 
 /// The invitation as it was given: a link on the command line, a file, or standard input.
 async fn given(session: &mut Session<'_>, text: &str) -> Result<Vec<u8>, Failure> {
-    let is_link = text.contains("://") || text.starts_with("corridor:");
-    if is_link {
+    if Invitation::is_link(text) {
         return Ok(text.as_bytes().to_vec());
     }
     session.read_file(text, LINK_BYTES_MAX).await
 }
 
-/// The invitation that the bytes are, or that they carry as a link. What is neither goes to the
-/// node as it came, which says what is wrong with it.
-fn invitation_bytes(given: Vec<u8>) -> Vec<u8> {
-    if Invitation::decode(&given).is_ok() {
-        return given;
+/// The invitation's bytes, out of the link if they came as one. What is neither goes to the node as
+/// it came, which says what is wrong with it.
+fn invitation_bytes(given: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    match std::str::from_utf8(&given) {
+        Ok(text) if Invitation::is_link(text) => Invitation::read_link(text).map_err(|_| {
+            let text = "the link is not whole; copy it again, from its first letter to its last";
+            Failure::Usage(text.to_owned())
+        }),
+        _ => Ok(given),
     }
-    let Ok(text) = std::str::from_utf8(&given) else {
-        return given;
-    };
-    let payload = text.trim().trim_end_matches('=');
-    let payload = payload
-        .rsplit(['#', ':', '/', '=', '?'])
-        .next()
-        .unwrap_or_default();
-    let upper = payload.to_ascii_uppercase();
-    let decoded = [(BASE64URL_NOPAD, payload), (BASE32_NOPAD, &upper)]
-        .iter()
-        .filter_map(|(encoding, text)| encoding.decode(text.as_bytes()).ok())
-        .find(|bytes| Invitation::decode(bytes).is_ok());
-    decoded.unwrap_or_else(|| text.trim().as_bytes().to_vec())
 }
 
 async fn list(session: &mut Session<'_>) -> Result<(), Failure> {
@@ -393,25 +381,23 @@ mod tests {
     use crate::proof::tests::invitation;
 
     #[test]
-    fn an_invitation_is_read_from_a_file_and_from_any_link() {
+    fn an_invitation_is_read_from_a_file_and_from_a_link() {
         let file = invitation();
-        let base64 = BASE64URL_NOPAD.encode(&file);
-        let base32 = BASE32_NOPAD.encode(&file).to_ascii_lowercase();
-        for given in [
-            format!("https://node.example/accept#{base64}\n"),
-            format!("corridor:{base32}"),
-            format!("corridor://invitation/{base64}"),
-            base64.clone(),
-        ] {
-            assert_eq!(
-                invitation_bytes(given.clone().into_bytes()),
-                file,
-                "{given}"
-            );
-        }
-        assert_eq!(invitation_bytes(file.clone()), file);
-        assert_eq!(invitation_bytes(b" neither \n".to_vec()), b"neither");
-        assert_eq!(invitation_bytes(vec![0xff]), [0xff]);
+        let link = Invitation::decode(&file).expect("invitation").link();
+        let read = |given: &str| invitation_bytes(given.as_bytes().to_vec());
+        assert_eq!(read(&link).expect("a link"), file);
+        let (one, other) = link.split_at(76);
+        let wrapped = format!(" {one}\r\n {other}\n");
+        assert_eq!(read(&wrapped).expect("as mail has it"), file);
+        assert_eq!(
+            read(&link[..link.len() - 1])
+                .expect_err("cut off")
+                .exit_code(),
+            2
+        );
+        assert_eq!(invitation_bytes(file.clone()).expect("a file"), file);
+        assert_eq!(read("neither").expect("for the node"), b"neither");
+        assert_eq!(invitation_bytes(vec![0xff]).expect("for the node"), [0xff]);
     }
 
     #[test]

@@ -97,14 +97,9 @@ impl PeerService for Api {
     ) -> Result<Response<v1::CreateInvitationResponse>, Status> {
         self.secretariat(request.metadata())?;
         let (invitation, expires) = self.desk.invite().await.map_err(status::desk)?;
-        let invitation = invitation.encode();
-        let link = format!(
-            "corridor-invitation:#{}",
-            data_encoding::BASE64URL_NOPAD.encode(&invitation)
-        );
         Ok(Response::new(v1::CreateInvitationResponse {
-            invitation,
-            link,
+            invitation: invitation.encode(),
+            link: invitation.link(),
             expires_ms: expires.0,
         }))
     }

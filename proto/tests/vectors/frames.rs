@@ -110,7 +110,8 @@ pub fn invitation() -> Json {
             "comment",
             text(
                 "An invitation or acceptance file: an encoded corridor.v1.Invitation. token_hash \
-                 is what the inviting node keeps of the token.",
+                 is what the inviting node keeps of the token. The links carry the same bytes; \
+                 `and` is appended to a link.",
             ),
         ),
         (
@@ -127,10 +128,45 @@ pub fn invitation() -> Json {
                     "token_hash",
                     hex(domain::hash(Domain::InvitationToken, &[token.as_bytes()]).as_bytes()),
                 ),
+                ("link", text(read.link())),
+                ("link_in_a_message", text(wrapped(&read.link()))),
             ])]),
         ),
         ("refused", list(refusals(&good))),
+        ("refused_links", list(refused_links(&read.link()))),
     ])
+}
+
+/// A link as a mail program leaves it.
+fn wrapped(link: &str) -> String {
+    let (one, rest) = link.split_at(76);
+    let (two, rest) = rest.split_at(76);
+    let wrapped = format!(" {one}\r\n{two}\n\t{rest}\n");
+    let read = Invitation::read_link(&wrapped).expect("a link");
+    assert_eq!(Invitation::read_link(link), Ok(read));
+    wrapped
+}
+
+fn refused_links(link: &str) -> Vec<Json> {
+    let case =
+        |name: &str, link: &str| refused(name, [("link", text(link))], Invitation::read_link(link));
+    let (begins, letters) = link.split_at(21);
+    let count = 2_796_203 + 1;
+    let long = format!("{begins}{}", "A".repeat(count));
+    let fields = [("link", text(begins)), ("and", repeat(b'A', count))];
+    vec![
+        refused("over 2 MiB", fields, Invitation::read_link(&long)),
+        case("without its beginning", letters),
+        case("another beginning", &format!("corridor:{letters}")),
+        case(
+            "its beginning in capitals",
+            &format!("CORRIDOR-INVITATION:#{letters}"),
+        ),
+        case("with padding", &format!("{link}=")),
+        case("in the alphabet of base64", &format!("{begins}+/+/")),
+        case("one letter too many", &format!("{begins}AAAAA")),
+        case("unused bits set", &format!("{begins}AB")),
+    ]
 }
 
 fn refusals(good: &v1::Invitation) -> Vec<Json> {
