@@ -6,6 +6,8 @@
 //! It imports nothing of the workspace. **Invariant:** no socket, no disk, no clock, no source of
 //! randomness and no asynchronous runtime; whoever calls brings the time and the random bytes.
 
+#![warn(missing_docs)]
+
 pub mod attachment;
 pub mod card;
 pub mod charter;
