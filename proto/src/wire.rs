@@ -15,7 +15,7 @@ use crate::key::{NO_SIGNATURE, Signature};
 use crate::limits::{
     BODY_BYTES_MAX, INVITATION_BYTES_MAX, KEY_EVENTS_MAX, PROOF_HASHES_MAX, SESSION_PAD_BYTES,
 };
-use crate::record::{SignedHeader, SignedRecord, VerifiedRecord};
+use crate::record::{SignedHeader, SignedRecord};
 use crate::refusal::{Reason, Refusal};
 use crate::v1;
 
@@ -253,11 +253,6 @@ pub fn record_message(index: u64, record: SignedRecord) -> v1::RecordItem {
         salt: record.salt.as_bytes().to_vec(),
         body: record.body,
     }
-}
-
-/// The message of a verified record version at `index` of a log.
-pub fn verified_record_message(index: u64, record: &VerifiedRecord) -> v1::RecordItem {
-    record_message(index, record.signed().clone())
 }
 
 /// Pads a session frame so that its encoding is a multiple of 256 bytes.
