@@ -222,8 +222,8 @@ async fn a_rotation_that_is_refused_leaves_nothing_behind() -> Result<()> {
         Ok(())
     };
     let refused = rotate(&data, &wrong, &new, None).err();
-    let reason = "WRONG_RECOVERY_KEY";
-    assert!(matches!(&refused, Some(InitError::Protocol(why)) if why.reason.code() == reason));
+    let said = refused.map(|error| error.to_string()).unwrap_or_default();
+    assert!(said.contains("is not the present recovery key"), "{said}");
     untouched("with the recovery key of somebody else")?;
     let refused = rotate(&data, &old, &keys.join("recovery-2.key"), None).err();
     assert!(

@@ -262,6 +262,18 @@ impl Concepts {
     }
 }
 
+/// Lessons are English whatever the language of the record, and a person wrote them.
+fn name_english(envelope: &mut Envelope) {
+    let translations = &mut envelope.translations;
+    let named = translations.iter().any(|one| one.tag == ENGLISH);
+    if envelope.source_lang != ENGLISH && !named {
+        translations.push(Translation {
+            tag: ENGLISH.to_owned(),
+            origin: TranslationOrigin::Human.into(),
+        });
+    }
+}
+
 fn demo_record(
     row: &RecordRow,
     rcps: &RcpsFile,
@@ -296,18 +308,6 @@ fn demo_record(
         audience,
         body,
     })
-}
-
-/// Lessons are English whatever the language of the record, and a person wrote them.
-fn name_english(envelope: &mut Envelope) {
-    let translations = &mut envelope.translations;
-    let named = translations.iter().any(|one| one.tag == ENGLISH);
-    if envelope.source_lang != ENGLISH && !named {
-        translations.push(Translation {
-            tag: ENGLISH.to_owned(),
-            origin: TranslationOrigin::Human.into(),
-        });
-    }
 }
 
 /// What all records of the demonstration have in common.

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use corridor_proto::RcpId;
 use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::key::SecretKey;
+use corridor_proto::{RcpId, Reason};
 use corridor_rules::desk::{Desk, Wish};
 use corridor_store::{Item, Signer, Store};
 
@@ -77,15 +77,23 @@ fn decide(
     }
     let old_recovery = read_recovery(recovery)?;
     let (signing, next_recovery) = (fresh_key().map_err(io)?, fresh_key().map_err(io)?);
+    let next = next_recovery.public_bytes();
     let event = SignedKeyEvent::rotation(
         &known.charter,
         &old_recovery,
         &signing,
-        &next_recovery.public_bytes(),
+        &next,
         compromised_since,
-    )?;
+    );
     let mut charter = known.charter.clone();
-    charter.push(event.clone())?;
+    let pushed = event.and_then(|event| charter.push(event.clone()).map(|()| event));
+    let event = pushed.map_err(|refusal| match refusal.reason {
+        Reason::WrongRecoveryKey => InitError::File(FileError::Content {
+            path: recovery.to_owned(),
+            what: "the present recovery key of this node",
+        }),
+        _ => refusal.into(),
+    })?;
     let serial = known.card.as_ref().map_or(0, |card| card.card().serial);
     let card = sign_card(data, &charter, config, &signing, serial, edge::now())?;
     let wish = Wish::Rotate { event, card };
