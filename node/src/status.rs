@@ -80,8 +80,8 @@ impl Statuses {
 }
 
 impl Status {
-    /// The sentence for a secretariat. `behind_by`: lines and bodies still to come; `delayed`: until
-    /// when the erasure of what it withdrew waits here, if it does.
+    /// The sentence for a secretariat. `behind_by`: lines and bodies still to come; `delayed`:
+    /// until when the erasure of what it withdrew waits here, if it does.
     pub fn sentence(
         &self,
         state: PeerState,

@@ -5,28 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use corridor_client::cli::{self, Screen};
-use corridor_client::{Check, Client, Profile, RecordName, Unverified};
-use corridor_node::operate::access::{Access, Scope};
-use corridor_proto::UnixMillis;
+use corridor_client::{Check, RecordName, Unverified};
 use corridor_tests::nodes::{Office, practice, until};
-
-async fn client(office: &Office) -> Result<Client> {
-    Ok(Client::connect(&Profile::read(&office.profile())?).await?)
-}
-
-/// A client that may read what is public, and nothing else.
-async fn integrator(office: &Office) -> Result<Client> {
-    let token = Access::of(&office.data()).create(Scope::Public, "an integrator", UnixMillis(0))?;
-    let profile = std::fs::read_to_string(office.profile())?;
-    let own = profile.lines().filter(|line| !line.starts_with("token"));
-    let text = own
-        .chain([format!("token = \"{token}\"").as_str()])
-        .collect::<Vec<_>>()
-        .join("\n");
-    let path = office.data().join("integrator.toml");
-    corridor_node::operate::files::write_secret(&path, text.as_bytes())?;
-    Ok(Client::connect(&Profile::read(&path)?).await?)
-}
 
 fn withdrawal(code: corridor_client::v1::WithdrawalCode) -> corridor_client::WithdrawalRequest {
     corridor_client::WithdrawalRequest {
@@ -47,13 +27,13 @@ async fn a_secretariat_publishes_and_its_partner_verifies_for_itself() -> Result
     let reader = Office::open("Bali Process", true).await?;
     owner.befriend(&reader).await?;
     owner.admit("federation", &[&reader]).await?;
-    let desk = client(&owner).await?;
+    let desk = owner.client().await?;
     let kind = corridor_proto::kinds::Kind::Practice;
     let draft = desk.create_draft(kind, practice("Through the API")).await?;
     assert!(draft.problems.is_empty(), "{:?}", draft.problems);
     let record: RecordName = draft.name.parse()?;
     desk.publish(&record, &["federation".to_owned()]).await?;
-    let there = client(&reader).await?;
+    let there = reader.client().await?;
     let id = draft.name.rsplit('/').next().expect("a record").parse()?;
     until("it arrives", || reader.holds(&owner, id)).await?;
     let answer = there.verified_record(&record).await?;
@@ -86,7 +66,7 @@ async fn a_secretariat_sees_what_its_partner_may_read_and_why() -> Result<()> {
     let record = owner
         .publish("Shown", &[owner.circle("federation")?])
         .await?;
-    let desk = client(&owner).await?;
+    let desk = owner.client().await?;
     let record = name(&owner, record)?;
     let why = desk.explain(&record, reader.rcp).await?;
     assert!(
@@ -107,7 +87,7 @@ async fn forbidden_and_absent_cannot_be_told_apart() -> Result<()> {
         .publish("Canary-hidden", &[office.circle("federation")?])
         .await?;
     let open = office.publish("Open", &[office.circle("public")?]).await?;
-    let reader = integrator(&office).await?;
+    let reader = office.integrator().await?;
     assert!(reader.record(&name(&office, open)?).await.is_ok());
     let absent = corridor_proto::RecordId::new([7; 16]);
     let mut answers = Vec::new();
@@ -140,7 +120,7 @@ async fn forbidden_and_absent_cannot_be_told_apart() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rehearsal_says_what_publishing_would_say_and_changes_nothing() -> Result<()> {
     let office = Office::open("Quito Process", true).await?;
-    let desk = client(&office).await?;
+    let desk = office.client().await?;
     let kind = corridor_proto::kinds::Kind::Practice;
     let draft = desk.create_draft(kind, practice("Rehearsed")).await?;
     let record: RecordName = draft.name.parse()?;
@@ -161,7 +141,7 @@ async fn a_rehearsal_says_what_publishing_would_say_and_changes_nothing() -> Res
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_only_reads_does_nothing_else() -> Result<()> {
     let office = Office::open("Prague Process", true).await?;
-    let reader = integrator(&office).await?;
+    let reader = office.integrator().await?;
     let kind = corridor_proto::kinds::Kind::Practice;
     let refused = reader.create_draft(kind, practice("No")).await;
     let reason = refused.err().map(|error| error.reason().to_owned());
@@ -198,7 +178,7 @@ async fn an_invitation_is_handed_over_as_the_link_that_was_printed() -> Result<(
 async fn a_note_to_readers_is_checked_before_it_is_signed() -> Result<()> {
     let office = Office::open("Rabat Process", true).await?;
     let record = office.publish("Here", &[office.circle("public")?]).await?;
-    let desk = client(&office).await?;
+    let desk = office.client().await?;
     let record = name(&office, record)?;
     let note = |texts: &[(&str, &str)]| {
         let one = |(tag, text): &(&str, &str)| corridor_client::v1::LanguageText {
@@ -305,6 +285,12 @@ async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
         "preview",
         "explain",
     ];
+    let mut watch = office.client().await?.watch(None);
+    let cursor = loop {
+        if let Some(cursor) = watch.next().await?.cursor {
+            break cursor;
+        }
+    };
     let mut printed = Vec::new();
     examples("", &mut printed).await;
     let mut ran = std::collections::BTreeSet::new();
@@ -320,7 +306,9 @@ async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
             "peer number" | "preview" => &partner,
             _ => &record,
         };
-        let words = words.replace("k3v7qa", &id[..10]);
+        let words = words
+            .replace("k3v7qa", &id[..10])
+            .replace("CURSOR", &cursor);
         // A watch goes on for ever.
         let endless = *command == "record watch" && !words.contains("--until-now");
         let end = if endless { " --until-now" } else { "" };

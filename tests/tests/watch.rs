@@ -14,7 +14,10 @@ async fn batch(watch: &mut Watch) -> Result<(Vec<(String, v1::RecordState)>, Str
         let next = tokio::time::timeout(PATIENCE, watch.next()).await;
         let change = next.context("nothing came")??;
         match (change.record, change.cursor) {
-            (Some(record), _) => records.push((record.name.clone(), record.state())),
+            (Some(checked), _) => {
+                let record = checked.record;
+                records.push((record.name.clone(), record.state()));
+            }
             (None, Some(cursor)) => return Ok((records, cursor)),
             (None, None) => {}
         }

@@ -102,7 +102,7 @@ pub fn store(error: StoreError) -> Status {
             DeskRefusal::Exists(_) => (Code::AlreadyExists, "EXISTS"),
             DeskRefusal::NoList(_) => (Code::FailedPrecondition, "NO_READER_LIST"),
             DeskRefusal::NotActive(_) => (Code::FailedPrecondition, "NOT_ACTIVE"),
-            DeskRefusal::TooMany(_) => (Code::ResourceExhausted, "TOO_MANY"),
+            DeskRefusal::TooMany { .. } => (Code::ResourceExhausted, "TOO_MANY"),
             DeskRefusal::State { .. } => (Code::FailedPrecondition, "PARTNER_STATE"),
             DeskRefusal::Invitation => (Code::FailedPrecondition, "INVITATION"),
             DeskRefusal::Ourselves(_) => (Code::InvalidArgument, "OURSELVES"),

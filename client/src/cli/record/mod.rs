@@ -77,7 +77,7 @@ pub(super) enum Command {
     #[command(before_help = "Examples:\n  \
         corridor record watch\n  \
         corridor record watch --until-now --json\n  \
-        corridor record watch --cursor r212")]
+        corridor record watch --cursor CURSOR   (one that --json gave)")]
     Watch(WatchArgs),
 }
 

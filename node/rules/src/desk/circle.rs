@@ -66,7 +66,10 @@ impl Desk<'_> {
             return Err(DeskRefusal::NoList(log.name));
         };
         if readers.len() > READERS_MAX {
-            return Err(DeskRefusal::TooMany("readers"));
+            return Err(DeskRefusal::TooMany {
+                what: "readers",
+                remedy: "take some out with `corridor circle remove`",
+            });
         }
         let before: BTreeMap<_, _> = old.list.readers.iter().copied().collect();
         if before == readers {

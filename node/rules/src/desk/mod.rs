@@ -172,7 +172,10 @@ impl Desk<'_> {
             Wish::Rotate { event, card } => self.rotate(event, card),
             Wish::Start { number } => {
                 if self.model.starts.len() >= STARTS_MAX {
-                    return Err(DeskRefusal::TooMany("starts of this node"));
+                    return Err(DeskRefusal::TooMany {
+                        what: "starts of this node",
+                        remedy: "find out what starts it again and again, and tell its maintainers",
+                    });
                 }
                 Ok(vec![Fact::Start { number }])
             }

@@ -20,7 +20,10 @@ impl Desk<'_> {
             .filter(|expires| self.now < **expires)
             .count();
         if open >= INVITATIONS_MAX {
-            return Err(DeskRefusal::TooMany("open invitations"));
+            return Err(DeskRefusal::TooMany {
+                what: "open invitations",
+                remedy: "each ends seven days after it was made; wait until some have",
+            });
         }
         let expires = self.now.plus(INVITATION_MS);
         Ok(vec![Fact::Invitation {

@@ -19,6 +19,11 @@ use crate::model::{Model, Rows};
 use crate::peer::{Call, PeerState, may_call};
 use crate::row::RecordRow;
 
+const TOO_MANY_VERSIONS: DeskRefusal = DeskRefusal::TooMany {
+    what: "versions of this record",
+    remedy: "publish a new record that replaces it",
+};
+
 impl Desk<'_> {
     pub(super) fn save_draft(
         &mut self,
@@ -82,10 +87,10 @@ impl Desk<'_> {
             self.check_circle(circle, links)?;
         }
         if row.versions.len() >= VERSIONS_PER_RECORD_MAX {
-            return Err(DeskRefusal::TooMany("versions of this record"));
+            return Err(TOO_MANY_VERSIONS);
         }
         let last = row.last_version().max(row.burnt());
-        let version = next_ordinal(last, self.now).ok_or(DeskRefusal::TooMany("versions"))?;
+        let version = next_ordinal(last, self.now).ok_or(TOO_MANY_VERSIONS)?;
         let new = NewRecord {
             record,
             version,

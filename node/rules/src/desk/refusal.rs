@@ -56,8 +56,13 @@ pub enum DeskRefusal {
     #[error("{0} is not an active partner; pair and confirm it first")]
     NotActive(RcpId),
     /// Too many of something.
-    #[error("there are too many {0}; remove some first")]
-    TooMany(&'static str),
+    #[error("there are too many {what}; {remedy}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The peer's state does not allow it.
     #[error("partner {rcp} is {state}; {remedy}")]
     State {

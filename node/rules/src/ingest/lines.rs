@@ -175,8 +175,8 @@ fn target(
     Ok(head)
 }
 
-/// Before a single line of an open-list log is taken, and whenever it is pulled again: are we in its
-/// newest list?
+/// Before a single line of an open-list log is taken, and whenever it is pulled again: are we in
+/// its newest list?
 fn newest_readers(
     model: &Model,
     known: Option<&Log>,

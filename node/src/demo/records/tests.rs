@@ -140,7 +140,9 @@ fn all_sixty_pass_the_checks_and_say_what_they_are() -> Result<(), DemoDataError
         let mut beside: BTreeSet<_> = shown.title.iter().map(|one| one.tag.as_str()).collect();
         beside.remove(shown.source_lang.as_str());
         for translation in &shown.translations {
-            assert!(beside.remove(translation.tag.as_str()), "{}", record.id);
+            // Lessons are English also where the title is not.
+            let tag = translation.tag.as_str();
+            assert!(beside.remove(tag) || tag == "en", "{}", record.id);
             assert_eq!(translation.origin(), TranslationOrigin::Human);
         }
         assert!(beside.is_empty(), "{}", record.id);
