@@ -14,7 +14,7 @@ pub const API_CONNECTIONS_MAX: usize = 256;
 pub const PEER_STREAMS_MAX: u32 = 8;
 /// Calls at one time on an integrator's connection.
 pub const API_STREAMS_MAX: u32 = 64;
-/// Introductions answered in a second, over all who knock.
+/// Introductions answered in a second, over all strangers.
 pub const HELLOS_PER_SECOND: u32 = 64;
 /// Stream window of the exchange: above the credit granted, so that sending never waits for
 /// reading.

@@ -7,10 +7,10 @@ use data_encoding::BASE64URL_NOPAD;
 use prost::Message;
 
 use crate::card::{SignedCard, VerifiedCard};
-use crate::charter::{Charter, SignedKeyEvent};
+use crate::charter::{Charter, SignedKeyEvent, rcp_id};
 use crate::checkpoint::SignedCheckpoint;
 use crate::evidence::Evidence;
-use crate::id::{Hash, Salt, Token};
+use crate::id::{Hash, RcpId, Salt, Token};
 use crate::key::{NO_SIGNATURE, Signature};
 use crate::limits::{
     BODY_BYTES_MAX, INVITATION_BYTES_MAX, KEY_EVENTS_MAX, PROOF_HASHES_MAX, SESSION_PAD_BYTES,
@@ -61,6 +61,13 @@ impl Identity {
         };
         let card = signed.verify(&charter)?;
         Ok(Self { charter, card })
+    }
+
+    /// Whose identity a message claims to be, without verifying anything: whoever knows whom it
+    /// expects can refuse the rest at no cost. `None` without a first event.
+    pub fn claimed(message: &v1::Identity) -> Option<RcpId> {
+        let first = message.key_events.first()?;
+        Some(rcp_id(&first.event))
     }
 
     /// The message that introduces this RCP.

@@ -5,6 +5,8 @@
 pub const CREDIT_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of frames composed in one step, so that one peer never holds a thread for long.
 pub const STEP_BYTES: usize = 512 * 1024;
+/// Records looked up in one step: also those that are gone, which make few bytes.
+pub const STEP_LOOKS: usize = 512;
 /// Bytes of records in one frame: large enough to spare overhead, small enough to share the line.
 pub const RECORDS_FRAME_BYTES: usize = 256 * 1024;
 /// Records wanted and not yet answered, over all logs of a connection.

@@ -126,31 +126,26 @@ impl ExchangeService for PeerCalls {
         &self,
         request: Request<v1::HelloRequest>,
     ) -> Result<Response<v1::HelloResponse>, Status> {
-        if !self.hellos.allows() {
+        let cert = connection(&request)?.cert;
+        let hello = request.into_inner();
+        let token = Token::from_slice(&hello.token).unwrap_or(Token::ZERO);
+        let rcp = cert.rcp;
+        let (is_known, is_invited) = self.exchange.store.read(|view| {
+            let invited = !token.is_zero() && view.invitation(&token, edge::now()).is_some();
+            (view.peer_state(&rcp).is_some(), invited)
+        });
+        // Strangers may knock often; those known here are not to wait for them.
+        if !is_known && !self.hellos.allows() {
             return Err(Status::resource_exhausted(
                 "too many introductions; try again in a second",
             ));
         }
-        let cert = connection(&request)?.cert;
-        let hello = request.into_inner();
-        let identity = hello
-            .identity
-            .ok_or_else(|| Status::invalid_argument("no identity"))?;
-        let identity = Identity::verify(identity)
-            .map_err(|refusal| Status::invalid_argument(refusal.to_string()))?;
-        let rcp = identity.charter.rcp();
-        if rcp != cert.rcp || identity.card.card().tls_key != cert.key {
-            return Err(Status::invalid_argument(
-                "charter, card and the key of this connection are not of one RCP",
-            ));
+        if is_known || is_invited {
+            let identity = introduction(hello.identity, cert).await?;
+            self.introduced(rcp, identity, token)
+                .await
+                .map_err(|error| refused_introduction(rcp, &error))?;
         }
-        let token = Token::from_slice(&hello.token).unwrap_or(Token::ZERO);
-        self.introduced(rcp, identity, token)
-            .await
-            .map_err(|error| {
-                tracing::warn!(%rcp, %error, "introduction refused");
-                Status::permission_denied("this node knows no open invitation for you")
-            })?;
         let accepted = self
             .exchange
             .store
@@ -235,6 +230,37 @@ impl PeerCalls {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// The identity behind an introduction: that of the RCP whose key the connection showed. What costs
+/// nothing is asked first, for anybody can send a charter that takes long to verify.
+async fn introduction(message: Option<v1::Identity>, cert: PeerCert) -> Result<Identity, Status> {
+    let message = message.ok_or_else(|| Status::invalid_argument("no identity"))?;
+    let another = || {
+        Status::invalid_argument("charter, card and the key of this connection are not of one RCP")
+    };
+    if Identity::claimed(&message) != Some(cert.rcp) {
+        return Err(another());
+    }
+    let verified = tokio::task::spawn_blocking(move || Identity::verify(message));
+    let verified = verified
+        .await
+        .map_err(|_| Status::internal("not verified"))?;
+    let identity = verified.map_err(|refusal| Status::invalid_argument(refusal.to_string()))?;
+    if identity.card.card().tls_key != cert.key {
+        return Err(another());
+    }
+    Ok(identity)
+}
+
+/// What the other side is told of why it was not taken in: its own mistakes, and nothing of ours.
+fn refused_introduction(rcp: RcpId, error: &StoreError) -> Status {
+    tracing::warn!(%rcp, %error, "introduction refused");
+    match error {
+        StoreError::Refused(refusal) => Status::invalid_argument(refusal.to_string()),
+        StoreError::Desk(_) => Status::permission_denied("this node knows no open invitation"),
+        _ => Status::unavailable("this node cannot take introductions now; try again later"),
     }
 }
 

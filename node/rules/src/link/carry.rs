@@ -7,7 +7,7 @@ use prost::Message;
 use super::{Closing, Context, Link, Output, Serving, carry, reads};
 use crate::ingest::{Arrival, Unverified};
 use crate::limits::{
-    CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
+    CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, STEP_LOOKS, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
 };
 use crate::log::Log;
 use crate::peer::{Call, may_call};
@@ -283,15 +283,17 @@ impl Link {
             };
             step += self.spend(frame, out);
         }
-        while self.credit > 0 && step < STEP_BYTES {
-            let Some(frames) = self.next_records(context) else {
+        let mut looked = 0;
+        while self.credit > 0 && step < STEP_BYTES && looked < STEP_LOOKS {
+            let Some((frames, looks)) = self.next_records(context) else {
                 break;
             };
+            looked += looks;
             for frame in frames {
                 step += self.spend(frame, out);
             }
         }
-        if self.credit > 0 && step >= STEP_BYTES {
+        if self.credit > 0 && (step >= STEP_BYTES || looked >= STEP_LOOKS) {
             out.push(Output::More);
         }
     }
@@ -348,7 +350,8 @@ impl Link {
         None
     }
 
-    fn next_records(&mut self, context: &Context<'_>) -> Option<Vec<Frame>> {
+    /// Answers to what was asked for next, and how many records were looked up for them.
+    fn next_records(&mut self, context: &Context<'_>) -> Option<(Vec<Frame>, usize)> {
         let (id, from, to) = self.wanted.pop_front()?;
         let log = context
             .model
@@ -357,10 +360,8 @@ impl Link {
             .filter(|_| reads(context, &id, &self.peer));
         let Some(log) = log else {
             let ranges = vec![v1::IndexRange { from, to }];
-            return Some(vec![Frame::Gone(v1::Gone {
-                log: id.as_bytes().to_vec(),
-                ranges,
-            })]);
+            let log = id.as_bytes().to_vec();
+            return Some((vec![Frame::Gone(v1::Gone { log, ranges })], 1));
         };
         let (records, gone, answered) = serve::records(context.source, log, (from..to).rev());
         let rest = to.saturating_sub(u64::try_from(answered).unwrap_or(u64::MAX));
@@ -374,7 +375,7 @@ impl Link {
         if !gone.ranges.is_empty() {
             frames.push(Frame::Gone(gone));
         }
-        Some(frames)
+        Some((frames, answered))
     }
 }
 
