@@ -266,6 +266,25 @@ async fn a_link_points_from_the_narrower_record_to_the_wider_one_only() -> Resul
         .desk()
         .publish(wide, Some(vec![office.circle("federation")?]))
         .await?;
+    // The explanation names what stands in the way of sharing it with a partner.
+    let partner = Office::open("SACM", true).await?;
+    office.befriend(&partner).await?;
+    let explain = || {
+        let key = corridor_rules::RecordKey {
+            rcp: office.rcp,
+            record: wide,
+        };
+        let now = corridor_proto::UnixMillis(0);
+        let store = office.desk().store();
+        store.read(|view| corridor_node::desk::explain(view, &key, partner.rcp, now))
+    };
+    let why = explain().expect("ours");
+    let named: Vec<_> = why.hidden_links.iter().map(|link| link.record).collect();
+    assert_eq!((why.version, named), (None, vec![narrow]));
+    assert!(why.sentence.contains("cannot find"), "{}", why.sentence);
+    office.admit("federation", &[&partner]).await?;
+    let why = explain().expect("ours");
+    assert!(why.version.is_some() && why.hidden_links.is_empty());
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::fail::Failure;
 use super::find::{peer_id, record_row};
-use super::render::{count_of, list_json, record_json, standings};
+use super::render::{count_of, list_json, record_json, short_name, standings};
 use super::session::{Session, Whose};
 use crate::body::message_json;
 use crate::shown::safe_line;
@@ -112,5 +112,12 @@ pub(super) async fn explain(session: &mut Session<'_>, args: ExplainArgs) -> Res
     session
         .screen
         .table(&answer.circles.iter().map(row).collect::<Vec<_>>());
+    for link in &answer.hidden_links {
+        let words = format!(
+            "  names {}, which the partner cannot find",
+            short_name(link)
+        );
+        session.screen.data(words);
+    }
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use corridor_proto::record::{Header, SignedRecord};
 use corridor_proto::{LogId, RcpId, UnixMillis};
+use corridor_rules::desk::{Link, link_fits};
 use corridor_rules::row::{RecordKey, RecordRow, Stand, Withdrawn};
 use corridor_rules::serve::Source;
-use corridor_rules::visibility::{Denial, Grant};
+use corridor_rules::visibility::{Denial, Grant, readable};
 use corridor_rules::{PeerState, Reader, Rows, may_read};
 use corridor_store::{StoreError, View};
 
@@ -160,6 +161,8 @@ pub struct Explanation {
     pub sentence: String,
     /// Every circle in which the record ever stood.
     pub circles: Vec<CircleWhy>,
+    /// What it names and readers of no circle of the partner could find.
+    pub hidden_links: Vec<Link>,
 }
 
 /// Explains whether `peer` may read a record of ours, circle by circle.
@@ -191,12 +194,34 @@ pub fn explain(
             .is_some_and(|log| may_read(view, log, &reader, now).is_ok())
     };
     let version = row.current(reads).map(|stand| stand.version);
-    let sentence = sentence(&row, &circles);
+    let mut sentence = sentence(&row, &circles);
+    let hidden_links = hidden_links(view, &row, &reader, now);
+    if version.is_none() && !hidden_links.is_empty() {
+        sentence += " It cannot be shared with the partner while it names records that the partner \
+                     cannot find.";
+    }
     Some(Explanation {
         version,
         sentence,
         circles,
+        hidden_links,
     })
+}
+
+/// The records that the newest text names and that fit no circle which the reader may read.
+fn hidden_links(view: &View<'_>, row: &RecordRow, reader: &Reader, now: UnixMillis) -> Vec<Link> {
+    let newest = row.newest();
+    let text = newest.and_then(|held| Some((held.kind, view.record(held.place)?.body)));
+    let links = text.and_then(|(kind, body)| super::links(kind, &body).ok());
+    let circles: Vec<_> = readable(view, reader, now)
+        .filter(|log| log.owner == view.me)
+        .collect();
+    let is_hidden = |link: &Link| !circles.iter().any(|log| link_fits(view, view, log, link));
+    links
+        .unwrap_or_default()
+        .into_iter()
+        .filter(is_hidden)
+        .collect()
 }
 
 fn sentence(row: &RecordRow, circles: &[CircleWhy]) -> String {

@@ -403,6 +403,7 @@ impl RecordService for Api {
             may_read: found.version.is_some(),
             version: found.version.unwrap_or(0),
             sentence: found.sentence,
+            hidden_links: found.hidden_links.iter().map(names::record).collect(),
             circles: found
                 .circles
                 .iter()
