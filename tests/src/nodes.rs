@@ -77,6 +77,11 @@ impl Office {
         self.data().join("client.toml")
     }
 
+    /// Where it listens for peers.
+    pub const fn address(&self) -> std::net::SocketAddr {
+        self.config.peer_listen
+    }
+
     /// The running node.
     pub fn node(&self) -> &Running {
         self.running.as_ref().expect("the node runs")
