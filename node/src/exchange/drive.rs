@@ -120,6 +120,9 @@ impl Driver<'_> {
             if self.is_unpinned() {
                 return End::gently("its transport key was replaced".to_owned());
             }
+            if self.link.has_stopped_serving() {
+                return End::gently("it lost a right to read".to_owned());
+            }
             self.note_status();
             input = tokio::select! {
                 frame = self.streams.session_in.next() => match frame {
@@ -183,6 +186,8 @@ impl Driver<'_> {
         let mut tick = tokio::time::interval(TICK);
         loop {
             tokio::select! {
+                // First: last words, such as why it ends, are said if there is room for them.
+                biased;
                 place = out.reserve() => return match place {
                     Ok(place) => {
                         place.send(frame);

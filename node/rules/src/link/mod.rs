@@ -165,6 +165,7 @@ pub struct Link {
     refusals: u32,
     last_refusal: Option<Refusal>,
     arriving: Option<LogId>,
+    stopped_serving: bool,
     closed: bool,
 }
 
@@ -198,6 +199,7 @@ impl Link {
             refusals: 0,
             last_refusal: None,
             arriving: None,
+            stopped_serving: false,
             closed: false,
         }
     }
@@ -253,6 +255,12 @@ impl Link {
                 .serving
                 .keys()
                 .any(|id| !reads(context, id, &self.peer))
+    }
+
+    /// Whether the peer lost a log that it was served. What was sent of it before may still wait
+    /// for the peer to take it, until the connection ends.
+    pub const fn has_stopped_serving(&self) -> bool {
+        self.stopped_serving
     }
 
     /// Whether both sides have said what they have and nothing is left to send or fetch.
@@ -338,6 +346,7 @@ impl Link {
         self.serving.retain(|id, _| {
             let stays = reads(context, id, &peer);
             if !stays {
+                self.stopped_serving = true;
                 let log = id.as_bytes().to_vec();
                 let ranges = Vec::new();
                 out.push(carry(v1::carry_frame::Frame::Gone(v1::Gone {
