@@ -61,12 +61,15 @@ impl Papers {
         }
     }
 
+    /// The certificate.
+    pub fn certificate(&self) -> Vec<u8> {
+        let certificate = self.certified.cert.first();
+        certificate.map(|der| der.to_vec()).unwrap_or_default()
+    }
+
     /// Hash of the public key in the certificate.
     pub fn key_hash(&self) -> Hash {
-        let certificate = self.certified.cert.first();
-        certificate
-            .and_then(|der| certificate_key_hash(der))
-            .unwrap_or_default()
+        certificate_key_hash(&self.certificate()).unwrap_or_default()
     }
 
     /// Dials a node with these. That the handshake was done on this side does not say that the node

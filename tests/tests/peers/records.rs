@@ -2,32 +2,13 @@
 
 use anyhow::{Context, Result};
 use corridor_client::{Client, Profile, RecordName};
-use corridor_proto::{LogSeed, Reason, RecordId, Refusal, v1};
-use corridor_rules::Rows;
-use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_proto::{LogSeed, Reason, Refusal, v1};
 use corridor_tests::nodes::{Office, until};
 use corridor_tests::stranger::Stranger;
 use corridor_tests::stranger::log::Pages;
 use corridor_tests::stranger::wire::Wire;
 
-fn row(office: &Office, of: &Stranger, record: RecordId) -> Option<RecordRow> {
-    let rcp = of.rcp;
-    office
-        .desk()
-        .store()
-        .read(|view| view.row(&RecordKey { rcp, record }))
-}
-
-fn holds(office: &Office, of: &Stranger, record: RecordId) -> bool {
-    row(office, of, record).is_some_and(|row| {
-        row.current(|_| true)
-            .is_some_and(|stand| row.body(&stand.version_hash).is_some())
-    })
-}
-
-fn refused(office: &Office, of: &Stranger) -> Option<Refusal> {
-    office.node().exchange.statuses.of(&of.rcp).refused
-}
+use super::{holds, refused, row};
 
 /// Leads the node along all lines of a log, up to its want for what is missing.
 async fn lead(wire: &mut Wire, pages: &Pages<'_>) -> Result<Vec<u64>> {
