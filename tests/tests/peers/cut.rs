@@ -17,7 +17,7 @@ use super::order::{FILLED, publish_large};
 
 const TEXT: &[u8] = b"Canary-restricted";
 /// More than the node's queue of frames holds.
-const MANY: usize = 30;
+const MANY: usize = 60;
 const CUT: Duration = Duration::from_secs(5);
 
 /// A node and a partner that asked for everything in a circle and takes nothing of it.
