@@ -286,7 +286,8 @@ pub fn practice(title: &str) -> Vec<u8> {
     practice.encode_to_vec()
 }
 
-fn search(folder: &Path, needle: &[u8]) -> Result<bool> {
+/// Whether a byte string occurs in any file of a folder.
+pub fn search(folder: &Path, needle: &[u8]) -> Result<bool> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

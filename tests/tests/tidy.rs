@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 8] = [
+const SLEEPS: [(&str, usize, &str); 9] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -45,6 +45,7 @@ const SLEEPS: [(&str, usize, &str); 8] = [
         1,
         "pause after a failed accept",
     ),
+    ("tests/src/bin/kills.rs", 1, "the moment of a kill"),
     ("tests/src/nodes.rs", 1, "asks again until a deadline"),
 ];
 
