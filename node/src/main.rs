@@ -1,10 +1,12 @@
 //! The binary `corridor-node`: makes, runs and keeps one RCP's node.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use corridor_node::demo;
 use corridor_node::operate::access::{Access, Scope};
@@ -14,6 +16,7 @@ use corridor_node::run::{Listeners, start};
 use corridor_proto::kinds::Tidy;
 use corridor_proto::v1::LanguageText;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// One RCP's node of the Corridor federation.
 #[derive(Parser)]
@@ -97,14 +100,15 @@ enum Command {
         /// Folder with the node's data.
         #[arg(long)]
         data: PathBuf,
-        /// What it is for: read what is public, or everything that the secretariat may.
+        /// What it is for: public, to read what is public, or desk, for everything that the
+        /// secretariat may.
         #[arg(long, value_parser = parse_scope)]
         scope: Scope,
         /// For whom, in your own words.
         #[arg(long)]
         label: String,
         /// After how many days it ends.
-        #[arg(long, default_value_t = 90)]
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=3_650))]
         days: u64,
     },
 }
@@ -145,6 +149,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(cli.command).await {
         Ok(true) => ExitCode::SUCCESS,
@@ -164,7 +169,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
                 once,
                 json,
             };
-            let summary = demo::play(&options, ctrl_c()).await?;
+            let summary = demo::play(&options, told_to_end()).await?;
             Ok(summary.converged)
         }
         Command::Init {
@@ -213,21 +218,45 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         } => {
             let expires = corridor_node::edge::now().plus(days.saturating_mul(86_400_000));
             println!("{}", Access::of(&data).create(scope, &label, expires)?);
+            eprintln!("It is shown this once, and good for {days} days.");
+            eprintln!(
+                "It goes into a profile as in {}, with this node's address and key.",
+                data.join("client.toml").display()
+            );
             Ok(true)
         }
     }
 }
 
-async fn ctrl_c() {
-    // If the signal cannot be heard, the demonstration ends at once, which is safe.
-    let _ = tokio::signal::ctrl_c().await;
+/// Ctrl-C, or what a service manager sends. If neither can be heard this ends at once, which is
+/// safe.
+async fn told_to_end() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => None,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen at {address} ({setting} in config.toml): is this node running already, \
+             or does another program have that port?"
+        )
+    })
 }
 
 async fn serve(data: PathBuf) -> anyhow::Result<bool> {
     let config = Config::read(&data)?;
     let listeners = Listeners {
-        peers: TcpListener::bind(config.peer_listen).await?,
-        api: TcpListener::bind(config.api_listen).await?,
+        peers: bind(config.peer_listen, "peer_listen").await?,
+        api: bind(config.api_listen, "api_listen").await?,
     };
     let mut last = 0;
     let node = start(&data, listeners, &mut |done, all| {
@@ -259,7 +288,7 @@ async fn serve(data: PathBuf) -> anyhow::Result<bool> {
         Some(charter.current_seq())
     });
     tracing::info!(rcp = %node.me, key_event, %peers, %api, "serving");
-    ctrl_c().await;
+    told_to_end().await;
     tracing::info!("ending");
     node.stop().await?;
     Ok(true)

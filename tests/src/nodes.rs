@@ -286,8 +286,7 @@ pub fn practice(title: &str) -> Vec<u8> {
     practice.encode_to_vec()
 }
 
-/// Whether a byte string occurs in any file of a folder.
-pub fn search(folder: &Path, needle: &[u8]) -> Result<bool> {
+fn search(folder: &Path, needle: &[u8]) -> Result<bool> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

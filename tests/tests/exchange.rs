@@ -459,6 +459,19 @@ async fn a_wish_that_cannot_be_carried_out_says_what_to_do() -> Result<()> {
         )))
     ));
     let kind = corridor_proto::kinds::Kind::Practice;
+    // A withdrawal goes up to a version that there is: it cannot be taken back.
+    for up_to in [5, 9_999_999_999_999] {
+        let reason = WithdrawalReason::Error;
+        let none = office
+            .desk()
+            .withdraw(record, Some(up_to), reason, None, None);
+        let error = none.await.err().map(|error| error.to_string());
+        let error = error.unwrap_or_default();
+        assert!(
+            error.contains("the versions of this record are 1"),
+            "{error}"
+        );
+    }
     let saved = office.desk().save_draft(None, kind, Vec::new()).await?;
     let early = office
         .desk()

@@ -300,3 +300,34 @@ async fn a_rotation_that_was_cut_short_is_finished_by_a_start_and_by_nothing_els
     );
     Ok(())
 }
+
+#[test]
+fn an_init_that_fails_can_be_repeated_and_a_node_is_never_taken_apart_by_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (data, recovery) = (folder.path().join("data"), folder.path().join("r.key"));
+    let config = a_config(&[("en", "CMC")]);
+    let nowhere = folder.path().join("nowhere").join("r.key");
+    assert!(init(&data, &nowhere, &config).is_err());
+    assert!(!data.join("keys").exists(), "nothing is left of it");
+    let nobody = init(&data, &recovery, &a_config(&[]));
+    assert!(matches!(nobody, Err(InitError::NoName)));
+    for bad in ["foo", ":7400", "host:port", "host:70000"] {
+        let config = Config {
+            advertise: vec![bad.to_owned()],
+            ..config.clone()
+        };
+        let refused = init(&data, &recovery, &config);
+        assert!(matches!(refused, Err(InitError::Address(_))), "{bad}");
+    }
+    init(&data, &recovery, &config)?;
+    // The keys of a node were lost: what is left of it is not overwritten, and not removed.
+    std::fs::remove_dir_all(data.join("keys"))?;
+    let second = folder.path().join("second.key");
+    let kept = |path: &str| std::fs::read(data.join(path)).ok();
+    let before = ["config.toml", "client.toml", "journal/00000000.seg"].map(kept);
+    assert!(init(&data, &second, &config).is_err());
+    let after = ["config.toml", "client.toml", "journal/00000000.seg"].map(kept);
+    assert!(before.iter().all(Option::is_some) && before == after);
+    assert!(!second.exists());
+    Ok(())
+}

@@ -94,6 +94,7 @@ pub fn store(error: StoreError) -> Status {
             DeskRefusal::Unknown { .. } => (Code::NotFound, "NOT_FOUND"),
             DeskRefusal::Withdrawn(_) => (Code::FailedPrecondition, "WITHDRAWN"),
             DeskRefusal::ChangedMeanwhile(_) => (Code::Aborted, "CHANGED_MEANWHILE"),
+            DeskRefusal::NoSuchVersion { .. } => (Code::InvalidArgument, "NO_SUCH_VERSION"),
             DeskRefusal::NoCircle(_) => (Code::FailedPrecondition, "NO_CIRCLE"),
             DeskRefusal::Link { .. } => (Code::FailedPrecondition, "LINK_TOO_NARROW"),
             DeskRefusal::OnlyWithdrawals(_) => (Code::FailedPrecondition, "ONLY_WITHDRAWALS"),

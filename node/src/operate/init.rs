@@ -30,6 +30,12 @@ pub enum InitError {
     /// Names that may not be signed.
     #[error("the names of this process cannot be signed: {}", list(.0))]
     Names(Vec<FieldViolation>),
+    /// A card without a name tells nobody whose it is.
+    #[error("name the process as its partners know it: --name en='…', once for each language")]
+    NoName,
+    /// Nobody can dial this.
+    #[error("{0:?} is no address; write host:port, such as node.example.org:7400")]
+    Address(String),
     /// Something composed breaks the protocol: an address that is too long.
     #[error(transparent)]
     Protocol(#[from] Refusal),
@@ -70,6 +76,9 @@ pub enum InitError {
     },
 }
 
+/// The secretariat's own profile, in the data folder.
+const PROFILE: &str = "client.toml";
+
 fn list(violations: &[FieldViolation]) -> String {
     violations
         .iter()
@@ -95,13 +104,20 @@ pub struct Made {
 /// [`InitError`]; what exists stays as it is.
 pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitError> {
     let io = |source| FileError::io(data, source);
+    if config.names.is_empty() {
+        return Err(InitError::NoName);
+    }
     names(config)?;
+    if let Some(bad) = config.advertise.iter().find(|address| !is_address(address)) {
+        return Err(InitError::Address(bad.clone()));
+    }
     apart(recovery, data)?;
-    if recovery.exists() {
-        return Err(FileError::Exists {
-            path: recovery.to_owned(),
+    let (settings, profile) = (data.join(config::FILE), data.join(PROFILE));
+    for path in [recovery, &settings, &profile, &data.join("journal")] {
+        if path.exists() && !is_left_over(data, path) {
+            let path = path.to_owned();
+            return Err(FileError::Exists { path }.into());
         }
-        .into());
     }
     if let Some(parent) = data.parent() {
         std::fs::create_dir_all(parent).map_err(io)?;
@@ -112,6 +128,35 @@ pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitE
     }
     let folder = KeyFolder::of(data);
     folder.create()?;
+    let made = make(data, recovery, config, &folder);
+    if made.is_err() {
+        // All of this was made just now, and never was a node: the next attempt begins afresh.
+        let _ = std::fs::remove_dir_all(data.join("keys"));
+        for path in [&data.join(config::FILE), &data.join(PROFILE), recovery] {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    made
+}
+
+/// Whether a journal was left by an attempt that did not reach its end.
+fn is_left_over(data: &Path, path: &Path) -> bool {
+    path.ends_with("journal") && !data.join("format").exists() && !data.join("keys").exists()
+}
+
+/// Whether text is host and port.
+fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once(':');
+    parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+fn make(
+    data: &Path,
+    recovery: &Path,
+    config: &Config,
+    folder: &KeyFolder,
+) -> Result<Made, InitError> {
+    let io = |source| FileError::io(data, source);
     let signing = fresh_key().map_err(io)?;
     let recovery_key = fresh_key().map_err(io)?;
     let charter = Charter::verify(vec![SignedKeyEvent::inception(&signing, &recovery_key)])?;
@@ -269,7 +314,7 @@ fn names(config: &Config) -> Result<Vec<(String, String)>, InitError> {
 /// The profile by which the secretariat's own tools find and know this node.
 fn write_profile(data: &Path, config: &Config, server_key: &str) -> Result<PathBuf, FileError> {
     let token = Access::of(data).create(Scope::Desk, "made at init", UnixMillis(0))?;
-    let path = data.join("client.toml");
+    let path = data.join(PROFILE);
     let address = config.api_listen;
     let text = format!(
         "# How the tools of this secretariat reach its node. Keep it to yourself: the token in it\n\

@@ -264,6 +264,7 @@ impl Writer {
         // start takes it in.
         let places = self.journal.append(&frames?)?;
         let revision = self.take_in(&facts, &places);
+        tell(&facts);
         if let Some(key) = new_key {
             self.shared.signer.replace(key);
         }
@@ -389,6 +390,29 @@ impl Writer {
         self.shared.index.apply(batch, &self.journal.position());
         let erasing = !self.pending.is_empty();
         self.shared.erasing.store(erasing, Ordering::SeqCst);
+    }
+}
+
+/// One event for each thing that matters; of records and lines only how many.
+fn tell(facts: &[Fact]) {
+    let (mut records, mut lines) = (0_u64, 0);
+    for fact in facts {
+        match fact {
+            Fact::Record { .. } => records += 1,
+            Fact::Lines { lines: some, .. } => lines += some.len(),
+            Fact::Peer { rcp, state, .. } => {
+                tracing::info!(%rcp, state = state.word(), "partner changed");
+            }
+            Fact::Card { rcp, .. } => tracing::info!(%rcp, "card taken in"),
+            Fact::KeyEvent { rcp, .. } => tracing::info!(%rcp, "key event taken in"),
+            Fact::SigningStopped { reason } => {
+                tracing::error!(reason, "this node signs nothing more; see SECURITY.md");
+            }
+            _ => {}
+        }
+    }
+    if records > 0 || lines > 0 {
+        tracing::info!(records, lines, "taken in");
     }
 }
 

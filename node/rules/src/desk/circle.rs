@@ -15,8 +15,8 @@ use crate::visibility::{Reader, may_read};
 impl Desk<'_> {
     pub(super) fn open_circle(&mut self, name: &str, open: bool, relay: bool) -> Decision {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if name.is_empty() || name.len() > 64.min(CIRCLE_NAME_BYTES_MAX) || !name.bytes().all(fits)
-        {
+        let length = 1..=64.min(CIRCLE_NAME_BYTES_MAX);
+        if !length.contains(&name.len()) || !name.bytes().all(fits) || name == "private" {
             return Err(DeskRefusal::Name(name.to_owned()));
         }
         if self.model.circle(name).is_some() {

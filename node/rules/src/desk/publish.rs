@@ -214,6 +214,15 @@ impl Desk<'_> {
         if up_to <= row.burnt() {
             return Err(DeskRefusal::Nothing("these versions were withdrawn before"));
         }
+        let versions = || row.versions.iter().map(|held| held.version);
+        let hits = versions().any(|version| row.burnt() < version && version <= up_to);
+        if up_to != WHOLE_RECORD && (!hits || up_to > row.last_version()) {
+            let versions: Vec<String> = versions().map(|version| version.to_string()).collect();
+            return Err(DeskRefusal::NoSuchVersion {
+                up_to,
+                versions: versions.join(", "),
+            });
+        }
         let mut facts = Vec::new();
         let note = match note {
             Some(note) if note.len() > NOTE_BYTES_MAX => {

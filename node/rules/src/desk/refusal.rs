@@ -18,6 +18,14 @@ pub enum DeskRefusal {
     /// The record was withdrawn whole.
     #[error("record {0} was withdrawn for good; publish a new record that replaces it")]
     Withdrawn(RecordId),
+    /// There is no version to withdraw up to there.
+    #[error("there is no version up to {up_to}; the versions of this record are {versions}")]
+    NoSuchVersion {
+        /// Up to which it was to be withdrawn.
+        up_to: u64,
+        /// Those that there are.
+        versions: String,
+    },
     /// What was read for the wish is no longer what is there.
     #[error(
         "record {0} was changed by somebody else meanwhile; look at it again, then repeat this"
@@ -44,7 +52,10 @@ pub enum DeskRefusal {
     #[error("nothing changes: {0}")]
     Nothing(&'static str),
     /// A name that cannot be a circle's.
-    #[error("circle names have 1 to 64 lower-case letters, digits and hyphens; {0:?} does not fit")]
+    #[error(
+        "circle names have 1 to 64 lower-case letters, digits and hyphens, and none is called \
+         private, as the circles of single partners are; {0:?} does not fit"
+    )]
     Name(String),
     /// The circle exists.
     #[error("there is a circle {0:?} already; choose another name")]
