@@ -4,7 +4,7 @@
 //! a failed sync again: after one, the system may call pages clean that never reached the disk.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -64,22 +64,41 @@ fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// Puts a whole segment in its place, be it new or compacted, and returns it open. A crash before
-/// the rename leaves what was there before and a `.tmp` that the next start deletes.
+/// Puts a whole segment in its place and returns it open. A crash before the rename leaves what was
+/// there before and a `.tmp` that the next start destroys.
 pub(super) fn place_segment(dir: &Path, segment: u32, bytes: &[u8]) -> Result<File, WriteFault> {
-    let temporary = dir.join(format!("{segment:08}.tmp"));
-    let placed = write_whole(&temporary, bytes)
-        .and_then(|file| fs::rename(&temporary, segment_path(dir, segment)).map(|()| file));
-    let file = placed.map_err(|error| {
-        let undone = is_full(&error) && fs::remove_file(&temporary).is_ok();
-        if undone {
-            WriteFault::Full
-        } else {
-            WriteFault::Unknown(error)
-        }
-    })?;
+    let file = write_beside(dir, segment, bytes)?;
+    put_in_place(dir, segment).map_err(|error| undone(dir, segment, error))?;
     sync_dir(dir).map_err(WriteFault::Unknown)?;
     Ok(file)
+}
+
+/// Writes a whole segment as a `.tmp` beside its place and returns it open.
+pub(super) fn write_beside(dir: &Path, segment: u32, bytes: &[u8]) -> Result<File, WriteFault> {
+    let path = beside(dir, segment, "tmp");
+    write_whole(&path, bytes).map_err(|error| undone(dir, segment, error))
+}
+
+/// Renames the `.tmp` of a segment over what is in its place; the caller syncs the folder.
+pub(super) fn put_in_place(dir: &Path, segment: u32) -> io::Result<()> {
+    fs::rename(beside(dir, segment, "tmp"), segment_path(dir, segment))
+}
+
+fn undone(dir: &Path, segment: u32, error: io::Error) -> WriteFault {
+    if is_full(&error) && destroy(&beside(dir, segment, "tmp")).is_ok() {
+        WriteFault::Full
+    } else {
+        WriteFault::Unknown(error)
+    }
+}
+
+/// Overwrites a file with zeros before its name goes, since the system only frees its blocks.
+pub(super) fn destroy(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let bytes = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+    file.sync_all()?;
+    fs::remove_file(path)
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<File> {
@@ -107,7 +126,13 @@ pub(super) fn segment_path(dir: &Path, segment: u32) -> PathBuf {
     dir.join(format!("{segment:08}.seg"))
 }
 
-/// The number that the name of a segment file (or of a left-over, with extension `tmp`) stands for.
+/// A file that a compaction keeps beside a segment: the new one as `tmp`, the old one as `old`.
+pub(super) fn beside(dir: &Path, segment: u32, extension: &str) -> PathBuf {
+    segment_path(dir, segment).with_extension(extension)
+}
+
+/// The number that the name of a segment file (or of a left-over, with another extension) stands
+/// for.
 pub(super) fn segment_number(name: &str, extension: &str) -> Option<u32> {
     let digits = name.strip_suffix(extension)?.strip_suffix('.')?;
     let number = digits.parse().ok()?;

@@ -176,8 +176,8 @@ pub enum Fault {
     /// The commit frame's hash does not fit.
     #[error("a group's hash does not fit")]
     Hash,
-    /// A blob of the last write does not fit its meta.
-    #[error("a blob of the last write did not reach the disk")]
+    /// A blob does not fit its meta.
+    #[error("a blob is not the one that its frame names")]
     Blob,
     /// A segment that is followed by another does not end with a seal.
     #[error("the segment ends too early: groups at its end are missing")]

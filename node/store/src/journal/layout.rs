@@ -10,6 +10,7 @@
 //! erase   a frame of kind 2, meta = places; place = u32 segment | u32 generation | u64 offset
 //! seal    a frame of kind 3, no meta; alone in the last group of a segment that has a successor
 //! cut     a frame of kind 4, meta = u64 offset | u64 bytes; what recovery cut off at this offset
+//! dropped a frame of kind 5, meta = u64 count; so many groups lay here that compaction left out
 //! ```
 //!
 //! - The header's CRC covers the 34 bytes before it. Every later format keeps this header, so that
@@ -49,6 +50,7 @@ pub(super) const KIND_COMMIT: u8 = 1;
 pub(super) const KIND_ERASE: u8 = 2;
 pub(super) const KIND_SEAL: u8 = 3;
 pub(super) const KIND_CUT: u8 = 4;
+pub(super) const KIND_DROPPED: u8 = 5;
 
 /// A chain hash.
 pub(super) type Chain = [u8; 32];
@@ -319,6 +321,12 @@ pub(super) fn erase_meta(places: &[Place]) -> Vec<u8> {
 /// The meta of a cut frame.
 pub(super) fn cut_meta(offset: u64, bytes: u64) -> Vec<u8> {
     [offset.to_be_bytes(), bytes.to_be_bytes()].concat()
+}
+
+/// The number of groups in the meta of a dropped frame.
+pub(super) fn dropped_groups(meta: &[u8]) -> Result<u64, Fault> {
+    let count = meta.try_into().map_err(|_| Fault::OwnFrame)?;
+    Ok(u64::from_be_bytes(count))
 }
 
 /// A length in memory as the u32 of the layout; what does not fit is above every limit.

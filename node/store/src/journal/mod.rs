@@ -41,7 +41,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use compact::Moved;
+pub use compact::{Moved, Prepared, Rewritten, Switched};
 pub use error::{Damage, Fault, JournalError};
 pub use group::NewFrame;
 pub use layout::Place;

@@ -14,7 +14,8 @@ use super::disk::segment_path;
 use super::erase::Overwrite;
 use super::error::{Damage, Fault, JournalError};
 use super::layout::{
-    HEADER_BYTES, Header, KIND_CUT, KIND_ERASE, Place, cut_meta, erased_places, file_length,
+    HEADER_BYTES, Header, KIND_CUT, KIND_DROPPED, KIND_ERASE, Place, cut_meta, dropped_groups,
+    erased_places, file_length,
 };
 use super::limits::{CALLER_KIND_MIN, SEGMENT_BYTES, SEGMENT_FILE_BYTES_MAX};
 use super::scan::{self, Scan, Tail, judge_tail};
@@ -239,11 +240,16 @@ impl<'o> Replay<'o> {
         visit: &mut dyn FnMut(&Group<'_>),
     ) {
         let (mut frames, mut erased) = (Vec::with_capacity(group.frames.len()), Vec::new());
+        let mut dropped = 0;
         for (offset, frame) in &group.frames {
             let place = header.place(file_length(*offset));
             match frame.kind {
                 KIND_ERASE => match erased_places(frame.meta) {
                     Ok(places) => erased.extend(places),
+                    Err(fault) => self.damaged(header.segment, *offset, fault),
+                },
+                KIND_DROPPED => match dropped_groups(frame.meta) {
+                    Ok(groups) => dropped = groups.saturating_add(dropped),
                     Err(fault) => self.damaged(header.segment, *offset, fault),
                 },
                 own if own < CALLER_KIND_MIN => {}
@@ -263,6 +269,7 @@ impl<'o> Replay<'o> {
         visit(&Group {
             frames: &frames,
             erased: &erased,
+            dropped,
             position,
             progress,
         });

@@ -98,6 +98,8 @@ pub struct Group<'a> {
     pub frames: &'a [FrameRef<'a>],
     /// The places whose blobs this group erased. Those of an earlier generation no longer exist.
     pub erased: &'a [Place],
+    /// How many groups of the caller's lay here that compaction left out whole.
+    pub dropped: u64,
     /// The position behind this group.
     pub position: Position,
     /// How far the replay is.

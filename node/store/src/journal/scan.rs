@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use super::error::Fault;
 use super::layout::{
     COMMIT_BYTES, COMMIT_META_BYTES, Chain, Commit, FRAME_OVERHEAD, Frame, HEADER_BYTES, Header,
-    KIND_COMMIT, KIND_CUT, KIND_ERASE, KIND_SEAL, file_length, frame_size, saturating_u32,
+    KIND_COMMIT, KIND_CUT, KIND_DROPPED, KIND_ERASE, KIND_SEAL, file_length, frame_size,
+    saturating_u32,
 };
 use super::limits::{CALLER_KIND_MIN, FRAMES_PER_GROUP_MAX};
 use super::replay::BlobCheck;
@@ -99,7 +100,7 @@ fn read_group<'a>(
                 commit,
             });
         }
-        let known = matches!(frame.kind, KIND_ERASE | KIND_SEAL | KIND_CUT);
+        let known = matches!(frame.kind, KIND_ERASE | KIND_SEAL | KIND_CUT | KIND_DROPPED);
         if frame.kind < CALLER_KIND_MIN && !known {
             return Err(here(Fault::OwnFrame));
         }

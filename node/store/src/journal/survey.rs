@@ -1,14 +1,16 @@
 //! The folder before any contents are read: which segments there are and what they say of
 //! themselves. Imports layout, disk and errors.
 //!
-//! **Invariant:** nothing is written here but the deletion of what a compaction left unfinished.
+//! **Invariant:** nothing is overwritten here but what a compaction left unfinished, and never the
+//! only copy of anything.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::disk::{segment_number, segment_path, sync_dir};
+use super::disk::{beside, destroy, segment_number, segment_path, sync_dir};
 use super::error::{Fault, JournalError};
 use super::layout::{HEADER_BYTES, Header, HeaderFault, file_length};
 
@@ -20,17 +22,17 @@ pub(super) struct Found {
     pub header: Result<Header, Fault>,
 }
 
-/// Lists the segments in order, reads their headers and deletes what a compaction left unfinished.
+/// Lists the segments in order, reads their headers and takes away what a compaction left
+/// unfinished.
 pub(super) fn survey(dir: &Path) -> Result<Vec<Found>, JournalError> {
     let listed = |source| io_error(dir, 0, "list the folder", source);
     let mut numbers = BTreeSet::new();
-    let mut left_over = Vec::new();
+    let (mut new, mut old) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(dir).map_err(listed)? {
         let name = entry.map_err(listed)?.file_name();
         let Some(name) = name.to_str() else { continue };
-        if segment_number(name, "tmp").is_some() {
-            left_over.push(dir.join(name));
-        }
+        new.extend(segment_number(name, "tmp"));
+        old.extend(segment_number(name, "old"));
         numbers.extend(segment_number(name, "seg"));
     }
     if numbers.is_empty() {
@@ -40,13 +42,6 @@ pub(super) fn survey(dir: &Path) -> Result<Vec<Found>, JournalError> {
         .into_iter()
         .map(|number| find(dir, number))
         .collect::<Result<Vec<_>, _>>()?;
-    // After the headers: what a newer version left is its own to mend.
-    for path in &left_over {
-        fs::remove_file(path).map_err(|source| io_error(path, 0, "delete", source))?;
-    }
-    if !left_over.is_empty() {
-        sync_dir(dir).map_err(|source| io_error(dir, 0, "sync the folder", source))?;
-    }
     // All segments belong to the journal that the first readable one names.
     let journal_id = found
         .iter()
@@ -60,7 +55,37 @@ pub(super) fn survey(dir: &Path) -> Result<Vec<Found>, JournalError> {
             segment.header = Err(Fault::Foreign);
         }
     }
+    // After the headers: what a newer version left is its own to mend.
+    let any = !new.is_empty() || !old.is_empty();
+    for number in new {
+        let path = beside(dir, number, "tmp");
+        destroy(&path).map_err(|source| io_error(&path, 0, "overwrite and delete", source))?;
+    }
+    for number in old {
+        let path = beside(dir, number, "old");
+        let segment = found.iter().find(|found| found.number == number);
+        take_away(&path, segment)
+            .map_err(|source| io_error(&path, 0, "overwrite and delete", source))?;
+    }
+    if any {
+        sync_dir(dir).map_err(|source| io_error(dir, 0, "sync the folder", source))?;
+    }
     Ok(found)
+}
+
+/// Takes the old copy of a segment away. Where the crash came before the new one was in its place,
+/// it is the segment itself, of which only the second name goes; where there is no other that can
+/// be read, it is left for whoever mends the journal.
+fn take_away(old: &Path, segment: Option<&Found>) -> io::Result<()> {
+    let Some(segment) = segment.filter(|found| found.header.is_ok()) else {
+        return Ok(());
+    };
+    let (here, there) = (fs::metadata(old)?, segment.file.metadata()?);
+    if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
+        fs::remove_file(old)
+    } else {
+        destroy(old)
+    }
 }
 
 fn find(dir: &Path, number: u32) -> Result<Found, JournalError> {

@@ -186,8 +186,8 @@ pub struct StoredFrame {
 /// Reads frames by place, from any thread, while the journal goes on: segments made later are
 /// seen, and reading goes on when writing has become impossible.
 ///
-/// Contract: a place is good until its segment is compacted. After [`super::Journal::compact`] the
-/// caller replaces its places by those returned, under its own lock; whoever still comes with an
+/// Contract: a place is good until its segment is compacted. With [`super::Prepared::switch`] the
+/// caller replaces its places by the new ones, under its own lock; whoever still comes with an
 /// old one gets [`JournalError::Moved`], never another frame, and looks it up again.
 #[derive(Clone)]
 pub struct Reader {

@@ -39,6 +39,20 @@ fn name(meta: &[u8]) -> String {
     String::from_utf8(meta[..meta.len().saturating_sub(4)].to_vec()).unwrap()
 }
 
+impl Journal {
+    /// All steps of a compaction.
+    pub(crate) fn compact(
+        &mut self,
+        segment: u32,
+        live: &mut dyn FnMut(&FrameRef<'_>) -> bool,
+    ) -> Result<Vec<Moved>, JournalError> {
+        let rewritten = self.rewrite(segment, &|_, _, _| true, live)?;
+        let moved = rewritten.moved.clone();
+        rewritten.prepare()?.switch()?.clear()?;
+        Ok(moved)
+    }
+}
+
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -78,10 +92,13 @@ impl Folder {
             blob_intact: &intact,
         };
         let (mut groups, mut places, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut count = 0;
         let (journal, recovery) = Journal::open(self.path(), &options, &mut |group| {
             positions.push(group.position);
+            count += group.dropped;
             assert!(group.progress.bytes_done <= group.progress.bytes_total);
             if !group.frames.is_empty() {
+                count += 1;
                 groups.push(group.frames.iter().map(|frame| name(frame.meta)).collect());
                 places.extend(group.frames.iter().map(|frame| frame.place));
             }
@@ -92,6 +109,7 @@ impl Folder {
             groups,
             places,
             positions,
+            count,
         })
     }
 }
@@ -104,6 +122,8 @@ struct Opened {
     groups: Vec<Vec<String>>,
     places: Vec<Place>,
     positions: Vec<Position>,
+    /// The groups, those that compaction dropped among them.
+    count: u64,
 }
 
 impl Opened {

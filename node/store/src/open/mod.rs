@@ -49,10 +49,20 @@ pub fn open(
     signer: Arc<Signer>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Store, Opening), StoreError> {
+    open_sized(path, signer, &Options::new(&codec::blob_intact), progress)
+}
+
+/// As [`open`], with segments of another size.
+pub(crate) fn open_sized(
+    path: &Path,
+    signer: Arc<Signer>,
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(Store, Opening), StoreError> {
     let folder = Folder::open(path)?;
     let (index, mut rebuilt) = Index::open(&folder.index)?;
     let seen = index.position();
-    let mut attempt = Attempt::make(&folder, index, progress)?;
+    let mut attempt = Attempt::make(&folder, index, options, progress)?;
     // A cut is made once: what the first look found is what is told.
     let first = attempt.recovery.clone();
     let lost_its_end = seen.is_some_and(|seen| attempt.is_behind(&seen));
@@ -62,7 +72,7 @@ pub fn open(
     if let Some(why) = attempt.misfit.take() {
         rebuilt = Some(why);
         drop(attempt);
-        attempt = Attempt::make(&folder, Index::renew(&folder.index)?, progress)?;
+        attempt = Attempt::make(&folder, Index::renew(&folder.index)?, options, progress)?;
         if let Some(why) = attempt.misfit {
             return Err(StoreError::Index(why));
         }
@@ -101,15 +111,16 @@ impl Attempt {
     fn make(
         folder: &Folder,
         index: Index,
+        options: &Options<'_>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, StoreError> {
         let mut fold = Fold::new(index.clone(), index.position());
-        let ran = usable(|| fold.run(folder, progress));
+        let ran = usable(|| fold.run(folder, options, progress));
         let (journal, recovery) = match ran {
             Ok(opened) => opened?,
             // The journal is open in the unwound fold no more; it is opened for its own sake.
             Err(why) => {
-                let (journal, recovery) = just_open(folder)?;
+                let (journal, recovery) = just_open(folder, options)?;
                 return Ok(Self::unfit(index, journal, recovery, why));
             }
         };
@@ -163,9 +174,8 @@ fn usable<T>(look: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn just_open(folder: &Folder) -> Result<(Journal, Recovery), StoreError> {
-    let options = Options::new(&codec::blob_intact);
-    Ok(Journal::open(&folder.journal, &options, &mut |_| {})?)
+fn just_open(folder: &Folder, options: &Options<'_>) -> Result<(Journal, Recovery), StoreError> {
+    Ok(Journal::open(&folder.journal, options, &mut |_| {})?)
 }
 
 /// What lies in a blob and is needed in memory: the last of each counts.
@@ -214,10 +224,10 @@ impl Fold {
     fn run(
         &mut self,
         folder: &Folder,
+        options: &Options<'_>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(Journal, Recovery), StoreError> {
-        let options = Options::new(&codec::blob_intact);
-        let opened = Journal::open(&folder.journal, &options, &mut |group| {
+        let opened = Journal::open(&folder.journal, options, &mut |group| {
             progress(group.progress.bytes_done, group.progress.bytes_total);
             if self.error.is_none() {
                 self.error = self.group(group).err();
@@ -243,9 +253,8 @@ impl Fold {
         for place in group.erased {
             self.batch.erased(*place);
         }
-        if !group.frames.is_empty() {
-            self.model.revision += 1;
-        }
+        // Groups that compaction left out count on: a revision never goes back.
+        self.model.revision += group.dropped + u64::from(!group.frames.is_empty());
         for frame in group.frames {
             self.frame(frame, indexed)?;
         }

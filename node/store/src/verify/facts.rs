@@ -78,10 +78,9 @@ impl Audit {
 
     pub fn group(&mut self, group: &Group<'_>) {
         self.contents.erased(group.erased);
-        if !group.frames.is_empty() {
-            self.report.groups += 1;
-            self.model.revision += 1;
-        }
+        let groups = u64::from(!group.frames.is_empty());
+        self.report.groups += groups;
+        self.model.revision += group.dropped + groups;
         let mut records = Vec::new();
         for frame in group.frames {
             self.frame(frame, &mut records);

@@ -136,6 +136,24 @@ fn erase_frame_bytes() {
 }
 
 #[test]
+fn dropped_frame_bytes() {
+    let folder = Folder::new();
+    let mut opened = folder.open_sized(1);
+    for _ in 0..2 {
+        opened.journal.append(&group()).unwrap();
+    }
+    opened.journal.compact(0, &mut |_| false).unwrap();
+    let bytes = folder.bytes(0);
+    assert_eq!(
+        hex(&bytes[38..59]),
+        "0000000d03ec4b5a05000000080000000000000001"
+    );
+    let (header, frame) = (&bytes[..34], &bytes[38..59]);
+    assert_eq!(frame[4..8], crc(&[header, &frame[..4], &frame[8..]]));
+    assert_eq!(bytes.len(), 59 + COMMIT_BYTES + 13 + COMMIT_BYTES);
+}
+
+#[test]
 fn seal_and_cut_bytes() {
     let folder = Folder::new();
     let mut opened = folder.open_sized(1);

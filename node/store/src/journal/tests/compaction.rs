@@ -1,6 +1,11 @@
 //! Compaction keeps order, groups and live frames; old places are refused.
 
 use super::*;
+use crate::journal::disk::beside;
+
+/// The bytes of the group that says how many groups were dropped, and of the seal.
+const DROPPED: usize = 21 + 61;
+const SEAL: usize = 13 + 61;
 
 /// Segment 0 with groups [a, b], [c], [d, e]; segment 1 with [f]. "b" and "d" are erased.
 fn folder() -> (Folder, Opened, Vec<Place>) {
@@ -113,16 +118,202 @@ fn erase_frames_are_kept_as_long_as_they_mean_something() {
 }
 
 #[test]
-fn a_crash_before_the_rename_leaves_the_old() {
-    let (folder, opened, places) = folder();
-    drop(opened);
-    let left_over = folder.path().join("00000000.tmp");
-    fs::write(&left_over, b"half a segment").unwrap();
+fn the_caller_is_asked_from_the_last_frame_to_the_first() {
+    let (_folder, mut opened, _) = folder();
+    let mut asked = Vec::new();
+    let live = &mut |frame: &FrameRef<'_>| {
+        asked.push(name(frame.meta));
+        true
+    };
+    opened.journal.compact(0, live).unwrap();
+    assert_eq!(asked, ["e", "d", "c", "b", "a"]);
+}
+
+#[test]
+fn groups_that_were_left_out_are_counted_for_ever() {
+    let (folder, mut opened, _) = folder();
+    for dead in [&["c"][..], &["a", "b"], &["d", "e"]] {
+        let live = &mut |frame: &FrameRef<'_>| !dead.contains(&name(frame.meta).as_str());
+        opened.journal.compact(0, live).unwrap();
+        opened = folder.open();
+        assert!(opened.is_clean());
+        assert_eq!(opened.count, 4);
+    }
+    assert_eq!(opened.names(), ["f"]);
+    assert_eq!(folder.bytes(0).len(), 38 + DROPPED + SEAL);
+}
+
+#[test]
+fn less_than_half_must_be_live() {
+    let (_folder, mut opened, _) = folder();
+    let mut is_worth_it = |dead: &[&str]| {
+        let live = &mut |frame: &FrameRef<'_>| !dead.contains(&name(frame.meta).as_str());
+        opened
+            .journal
+            .rewrite(0, &intact, live)
+            .unwrap()
+            .is_worth_it()
+    };
+    assert!(!is_worth_it(&["a", "b"]));
+    assert!(is_worth_it(&["a", "b", "c", "d", "e"]));
+}
+
+/// A second name, elsewhere, for a file whose bytes are to be seen after its name is gone.
+fn watch(path: &Path) -> (tempfile::TempDir, PathBuf) {
+    let elsewhere = tempfile::tempdir_in(path.parent().unwrap().parent().unwrap()).unwrap();
+    let name = elsewhere.path().join("watched");
+    fs::hard_link(path, &name).unwrap();
+    (elsewhere, name)
+}
+
+fn is_zeros(path: &Path) -> bool {
+    let bytes = fs::read(path).unwrap();
+    !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Opens the folder after a crash and finds segment 0 as it was or as it was to be, and no other.
+fn finds_one(folder: &Folder, is_new: bool) {
     let opened = folder.open();
-    assert!(opened.is_clean());
-    assert_eq!(opened.names(), ["a", "b", "c", "d", "e", "f"]);
+    assert!(opened.is_clean(), "{:?}", opened.recovery);
+    let names: &[&str] = if is_new {
+        &["a", "b", "e", "f"]
+    } else {
+        &["a", "b", "c", "d", "e", "f"]
+    };
+    assert_eq!(opened.names(), names);
+    let last = opened.places[names.len() - 2];
+    assert_eq!(opened.blob(last), "body e");
+    assert_eq!(opened.journal.position().compactions, u64::from(is_new));
+    let mut left: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["00000000.seg", "00000001.seg"]);
+}
+
+#[test]
+fn a_crash_between_any_two_steps_leaves_one_whole_and_the_other_as_zeros() {
+    let (folder, mut opened, _) = folder();
+    let (tmp, old) = (
+        beside(folder.path(), 0, "tmp"),
+        beside(folder.path(), 0, "old"),
+    );
+    let rewritten = opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    drop(rewritten);
+    drop(opened);
+    finds_one(&folder, false);
+
+    let mut opened = folder.open();
+    let rewritten = opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    drop(rewritten.prepare().unwrap());
+    drop(opened);
+    let (_kept, watched) = watch(&tmp);
+    let before = folder.bytes(0);
+    finds_one(&folder, false);
+    assert!(is_zeros(&watched));
+    assert_eq!(
+        folder.bytes(0),
+        before,
+        "its second name went, not its bytes"
+    );
+
+    let mut opened = folder.open();
+    let rewritten = opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    let _switched = rewritten.prepare().unwrap().switch().unwrap();
+    drop(opened);
+    let (_kept, watched) = watch(&old);
+    finds_one(&folder, true);
+    assert!(is_zeros(&watched));
+}
+
+#[test]
+fn a_crash_while_the_old_segment_is_overwritten_is_finished() {
+    let (folder, mut opened, _) = folder();
+    let rewritten = opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    let _switched = rewritten.prepare().unwrap().switch().unwrap();
+    drop(opened);
+    let old = beside(folder.path(), 0, "old");
+    let mut bytes = fs::read(&old).unwrap();
+    let half = bytes.len() / 2;
+    bytes[..half].fill(0);
+    fs::write(&old, bytes).unwrap();
+    let (_kept, watched) = watch(&old);
+    finds_one(&folder, true);
+    assert!(is_zeros(&watched));
+}
+
+#[test]
+fn a_crash_before_the_old_segment_has_a_second_name_leaves_it() {
+    let (folder, opened, _) = folder();
+    drop(opened);
+    let tmp = beside(folder.path(), 0, "tmp");
+    fs::write(&tmp, b"half a segment").unwrap();
+    let (_kept, watched) = watch(&tmp);
+    finds_one(&folder, false);
+    assert!(is_zeros(&watched));
+}
+
+#[test]
+fn a_compaction_leaves_zeros_of_the_old_segment() {
+    let (folder, mut opened, _) = folder();
+    let (_kept, watched) = watch(&folder.segment(0));
+    opened.journal.compact(0, &mut live).unwrap();
+    assert!(is_zeros(&watched));
+    drop(opened);
+    finds_one(&folder, true);
+}
+
+#[test]
+fn the_only_copy_of_a_segment_is_never_overwritten() {
+    let (folder, mut opened, _) = folder();
+    let rewritten = opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    let _switched = rewritten.prepare().unwrap().switch().unwrap();
+    drop(opened);
+    let old = beside(folder.path(), 0, "old");
+    let bytes = fs::read(&old).unwrap();
+    fs::remove_file(folder.segment(0)).unwrap();
+    assert!(!folder.open().is_clean());
+    assert_eq!(fs::read(&old).unwrap(), bytes);
+    folder.write(0, b"no header of a segment");
+    assert!(!folder.open().is_clean());
+    assert_eq!(fs::read(&old).unwrap(), bytes);
+}
+
+#[test]
+fn where_the_old_segment_cannot_be_named_twice_nothing_is_changed() {
+    let (folder, mut opened, places) = folder();
+    fs::write(beside(folder.path(), 0, "old"), b"in the way").unwrap();
+    let before = folder.bytes(0);
+    let rewritten = opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    let refused = rewritten.prepare().err().unwrap();
+    assert!(matches!(refused, JournalError::Io { .. }), "{refused}");
+    assert_eq!(folder.bytes(0), before);
+    assert!(!beside(folder.path(), 0, "tmp").exists());
     assert_eq!(opened.blob(places[4]), "body e");
-    assert!(!left_over.exists());
+    opened.journal.append(&[frame("g", "")]).unwrap();
+}
+
+#[test]
+fn a_damaged_blob_is_refused_unless_it_goes() {
+    let (folder, mut opened, places) = folder();
+    let mut bytes = folder.bytes(0);
+    let at = bytes.windows(6).position(|part| part == b"body c").unwrap();
+    bytes[at] ^= 1;
+    folder.write(0, &bytes);
+    let refused = opened.journal.rewrite(0, &intact, &mut |_| true).err();
+    let Some(JournalError::Damaged(damage)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (damage.offset, damage.fault),
+        (places[2].offset, Fault::Blob)
+    );
+    assert_eq!(folder.bytes(0), bytes);
+    // "c" is dead; and a blob that an earlier compaction left out is no damage.
+    opened.journal.rewrite(0, &intact, &mut live).unwrap();
+    opened.journal.compact(0, &mut live).unwrap();
+    opened.journal.rewrite(0, &intact, &mut live).unwrap();
 }
 
 #[test]
@@ -147,7 +338,7 @@ fn the_last_segment_and_a_damaged_one_are_refused() {
 fn a_segment_without_live_frames_shrinks_to_its_seal() {
     let (folder, mut opened, _) = folder();
     assert_eq!(opened.journal.compact(0, &mut |_| false).unwrap(), []);
-    assert_eq!(folder.bytes(0).len(), 38 + 13 + 61);
+    assert_eq!(folder.bytes(0).len(), 38 + DROPPED + SEAL);
     drop(opened);
     let opened = folder.open();
     assert!(opened.is_clean());
@@ -162,5 +353,5 @@ fn an_erase_frame_of_its_own_segment_goes_too() {
     opened.journal.erase(&[place]).unwrap();
     opened.journal.append(&[frame("b", "")]).unwrap();
     opened.journal.compact(0, &mut |_| false).unwrap();
-    assert_eq!(folder.bytes(0).len(), 38 + 13 + 61);
+    assert_eq!(folder.bytes(0).len(), 38 + DROPPED + SEAL);
 }

@@ -43,6 +43,7 @@ struct Pair {
     opened: Option<Opened>,
     model: Vec<Entry>,
     made: usize,
+    groups: u64,
 }
 
 const SMALL: u64 = 600;
@@ -64,6 +65,7 @@ impl Pair {
             }
             groups.push(frames);
         }
+        self.groups += file_length(groups.len());
         let places = self.journal().append_all(&groups).unwrap();
         let places = places.into_iter().flatten();
         let entries = added.into_iter().zip(places);
@@ -136,6 +138,7 @@ impl Pair {
             .map(|entry| entry.number.to_string())
             .collect();
         assert_eq!(opened.names(), numbers);
+        assert_eq!(opened.count, self.groups);
         let places: Vec<_> = self.model.iter().map(|entry| entry.place).collect();
         assert_eq!(opened.places, places);
         self.opened = Some(opened);
@@ -160,7 +163,7 @@ proptest! {
     fn equals_a_list(steps in steps()) {
         let folder = Folder::new();
         let opened = Some(folder.open_sized(SMALL));
-        let mut pair = Pair { folder, opened, model: Vec::new(), made: 0 };
+        let mut pair = Pair { folder, opened, model: Vec::new(), made: 0, groups: 0 };
         for step in steps {
             match step {
                 Step::Append(sizes) => pair.append(&sizes),
