@@ -532,6 +532,17 @@ impl Model {
         places.into_iter().map(Effect::Erase).collect()
     }
 
+    /// All places in it, for the store to replace those of what it moved.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        let cards = self.known.values_mut();
+        let cards = cards.filter_map(|known| known.card_place.as_mut());
+        let lists = self.logs.values_mut();
+        let lists = lists.filter_map(|log| Some(&mut log.readers.as_mut()?.place));
+        let drafts = self.drafts.values_mut().map(|draft| &mut draft.place);
+        let notes = self.notes.values_mut();
+        cards.chain(lists).chain(drafts).chain(notes)
+    }
+
     /// Notes which bodies of a row are still to be fetched.
     pub fn note_missing(&mut self, record: RecordId, row: &RecordRow) {
         for stand in row.stands.iter().filter(|stand| row.wants(stand)) {

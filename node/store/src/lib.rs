@@ -11,6 +11,7 @@
 //! is durable, and nothing erased is acknowledged before its bytes are gone.
 
 mod codec;
+mod compaction;
 mod error;
 mod folder;
 mod index;

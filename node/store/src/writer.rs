@@ -21,6 +21,7 @@ use corridor_rules::ingest::{self, Arrival};
 use corridor_rules::{Effect, Model};
 
 use crate::codec;
+use crate::compaction::{self, Round};
 use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::index::{Batch, Index, Overlay};
@@ -58,7 +59,7 @@ pub enum Item {
     Rotation(Wish, Arc<SecretKey>),
     /// An arrival from a peer.
     Arrival(Arrival),
-    /// Whatever falls due by time alone.
+    /// Whatever falls due by time alone; then a segment of which little is live is compacted.
     Due,
 }
 
@@ -124,6 +125,7 @@ impl Store {
             shared: Arc::clone(&shared),
             stopped: None,
             pending,
+            round: Round::default(),
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -221,21 +223,28 @@ struct Writer {
     stopped: Option<String>,
     /// What is still to be erased.
     pending: BTreeSet<Place>,
+    round: Round,
 }
 
 impl Writer {
     fn run(mut self, items: &Receiver<Message>) {
         self.erase();
         while let Ok(Message::Item(item, now, answer)) = items.recv() {
+            let is_due = matches!(*item, Item::Due);
             let outcome = self.item(*item, now);
-            if let Err(error) = &outcome
-                && error.is_final()
-                && self.stopped.is_none()
-            {
-                tracing::error!(%error, "store stopped writing");
-                self.stopped = Some(error.to_string());
+            match &outcome {
+                Ok(_) if is_due => self.compact(),
+                Ok(_) => {}
+                Err(error) => self.stop_if_final(error),
             }
             answer(outcome);
+        }
+    }
+
+    fn stop_if_final(&mut self, error: &StoreError) {
+        if error.is_final() && self.stopped.is_none() {
+            tracing::error!(%error, "store stopped writing");
+            self.stopped = Some(error.to_string());
         }
     }
 
@@ -390,6 +399,30 @@ impl Writer {
         self.shared.index.apply(batch, &self.journal.position());
         let erasing = !self.pending.is_empty();
         self.shared.erasing.store(erasing, Ordering::SeqCst);
+    }
+
+    /// Looks at one segment that is full, and rewrites it if less than half of it is live.
+    fn compact(&mut self) {
+        let index = &self.shared.index;
+        let is_idle = self.pending.is_empty() && self.journal.is_read_only().is_none();
+        let Some(seen) = index.position().filter(|_| is_idle) else {
+            return;
+        };
+        // What the index has seen ends in a segment that stays as it is.
+        let usage = self.journal.usage();
+        let Some(segment) = self.round.next(&usage, seen.place.segment) else {
+            return;
+        };
+        let model = &self.shared.model;
+        match compaction::compact(&mut self.journal, segment, model, index, seen) {
+            Ok(true) => tracing::info!(segment, "segment compacted"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(segment, %error, "segment not compacted");
+                self.round.failed(segment);
+                self.stop_if_final(&error);
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stores that are wrong in one way each. What the tests share is here.
 
+mod compaction;
 mod contents;
 mod facts;
 mod index;
@@ -23,7 +24,7 @@ use super::{Report, verify_store};
 use crate::codec;
 use crate::folder::{Folder, create};
 use crate::index::Index;
-use crate::journal::{Journal, NewFrame, Options, Place};
+use crate::journal::{FrameRef, Journal, NewFrame, Options, Place};
 use crate::open::open;
 use crate::writer::{Item, Signer, Store};
 
