@@ -239,12 +239,28 @@ impl Office {
 async fn listen(at: Option<&Config>) -> Result<Listeners> {
     let bind = async |address: Option<std::net::SocketAddr>| match address {
         None => TcpListener::bind("127.0.0.1:0").await,
-        Some(address) => TcpListener::bind(address).await,
+        Some(address) => bind_again(address).await,
     };
     Ok(Listeners {
         peers: bind(at.map(|config| config.peer_listen)).await?,
         api: bind(at.map(|config| config.api_listen)).await?,
     })
+}
+
+/// Binds an address that was ours: meanwhile somebody's connection may have got the port.
+async fn bind_again(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            bound => return bound,
+        }
+    }
 }
 
 /// Waits until something is so.

@@ -46,7 +46,7 @@ const SLEEPS: [(&str, usize, &str); 9] = [
         "pause after a failed accept",
     ),
     ("tests/src/bin/kills.rs", 1, "the moment of a kill"),
-    ("tests/src/nodes.rs", 1, "asks again until a deadline"),
+    ("tests/src/nodes.rs", 2, "asks again until a deadline"),
 ];
 
 /// All that may lie at the top.
