@@ -415,8 +415,18 @@ fn recommendation(row: &RecordRow, instrument: Instrument, envelope: Envelope) -
     }
 }
 
+/// What a process is called for short: two letters, such as PP, name it to its own people only.
+fn called(name: &str, acronym: &str) -> String {
+    let words: Vec<&str> = name.split([' ', '(', ')']).collect();
+    let process = words.windows(2).find(|pair| pair[1] == "Process");
+    match process {
+        Some([of, _]) if acronym.len() <= 2 => format!("{of} Process"),
+        _ => acronym.to_owned(),
+    }
+}
+
 fn demo_rcp(row: &RcpRow) -> DemoRcp {
-    let (id, acronym) = (row.id.clone(), row.acronym.clone());
+    let (id, acronym) = (row.id.clone(), called(&row.name, &row.acronym));
     DemoRcp {
         id,
         names: names(row),
