@@ -240,32 +240,12 @@ impl Driver<'_> {
     }
 
     fn look<T>(&self, look: impl FnOnce(&Link, &Context<'_>) -> T) -> T {
-        let key = self.exchange.store.key();
-        self.exchange.store.read(|view| {
-            let context = Context {
-                model: view,
-                source: view,
-                now: edge::now(),
-                key: &key,
-                all_erased: view.all_erased(),
-            };
-            look(&self.link, &context)
-        })
+        in_context(self.exchange, |context| look(&self.link, context))
     }
 
     fn handle(&mut self, input: Input) -> Vec<Output> {
-        let key = self.exchange.store.key();
-        let link = &mut self.link;
-        self.exchange.store.read(|view| {
-            let context = Context {
-                model: view,
-                source: view,
-                now: edge::now(),
-                key: &key,
-                all_erased: view.all_erased(),
-            };
-            link.handle(input, &context)
-        })
+        let (exchange, link) = (self.exchange, &mut self.link);
+        in_context(exchange, |context| link.handle(input, context))
     }
 
     fn say_refused(&self, refusal: &Refusal) {
@@ -302,6 +282,20 @@ impl Driver<'_> {
         let is_quiet = is_quiet && !self.more;
         self.exchange.statuses.link(self.peer, &self.link, is_quiet);
     }
+}
+
+/// Lets a link look at the node as it is now.
+fn in_context<T>(exchange: &Exchange, look: impl FnOnce(&Context<'_>) -> T) -> T {
+    let key = exchange.store.key();
+    exchange.store.read(|view| {
+        look(&Context {
+            model: view,
+            source: view,
+            now: edge::now(),
+            key: &key,
+            all_erased: view.all_erased(),
+        })
+    })
 }
 
 const STOPS: &str = "this node stops";
