@@ -94,25 +94,35 @@ pub fn to_json(kind_code: u16, body: &[u8]) -> Result<serde_json::Value, BodyErr
         kind: Kind::from_code(kind_code)
             .map_or_else(|| kind_code.to_string(), |kind| kind.name().to_owned()),
     })?;
-    json_of(name, body)
+    json_of(name, body, &SerializeOptions::new())
 }
 
-/// Any message of the API as proto3 JSON. `name` is that of its type, without package.
+/// Any message of the API as proto3 JSON, with the fields that are false, empty or zero: a program
+/// need not know what is left out. `name` is that of its type, without package.
 pub(crate) fn message_json(
     name: &str,
     message: &impl Message,
 ) -> Result<serde_json::Value, BodyError> {
-    json_of(&format!("corridor.v1.{name}"), &message.encode_to_vec())
+    let all = SerializeOptions::new().skip_default_fields(false);
+    json_of(
+        &format!("corridor.v1.{name}"),
+        &message.encode_to_vec(),
+        &all,
+    )
 }
 
-fn json_of(name: &str, bytes: &[u8]) -> Result<serde_json::Value, BodyError> {
+fn json_of(
+    name: &str,
+    bytes: &[u8],
+    options: &SerializeOptions,
+) -> Result<serde_json::Value, BodyError> {
     let descriptor = POOL
         .as_ref()
         .and_then(|pool| pool.get_message_by_name(name))
         .ok_or(BodyError::Bytes)?;
     let message = DynamicMessage::decode(descriptor, bytes).map_err(|_| BodyError::Bytes)?;
     message
-        .serialize_with_options(serde_json::value::Serializer, &SerializeOptions::new())
+        .serialize_with_options(serde_json::value::Serializer, options)
         .map_err(|_| BodyError::Bytes)
 }
 

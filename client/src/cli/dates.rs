@@ -17,6 +17,15 @@ pub(super) fn day(time_ms: u64) -> String {
     date(time_ms).map_or_else(|| "-".to_owned(), |date| date.to_string())
 }
 
+/// The minute of a time, as `2026-11-24 09:05 UTC`; a dash for one that no calendar has.
+pub(super) fn minute(time_ms: u64) -> String {
+    let minutes = time_ms / 60_000 % (24 * 60);
+    match day(time_ms).as_str() {
+        "-" => "-".to_owned(),
+        day => format!("{day} {:02}:{:02} UTC", minutes / 60, minutes % 60),
+    }
+}
+
 /// The year of a time; zero for one that no calendar has.
 pub(super) fn year(time_ms: u64) -> i32 {
     date(time_ms).map_or(0, Date::year)

@@ -1,8 +1,9 @@
 //! The command line `corridor`: what a secretariat does with its node, in its words.
 //!
-//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 failed, 2 wrong use,
-//! 3 not found, 4 refused, 5 conflict, 6 unreachable or too late, 7 invalid data or signature, 130
-//! interrupted.
+//! Data goes to standard output, talk to standard error. With `--json` the last line of a success
+//! on standard output, or of a failure on standard error, is one JSON object. Exit codes: 0 done,
+//! 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict, 6 unreachable or too late, 7 invalid
+//! data or signature, 130 interrupted.
 //!
 //! It imports the library, and the library does not import it. **Invariant:** no secret is taken
 //! from a flag, and no character of others reaches a terminal before [`crate::shown`] made it safe.
@@ -54,7 +55,7 @@ struct Global {
     /// Which node, its key and your token [default: corridor/client.toml in your configuration]
     #[arg(long, global = true, value_name = "FILE", env = "CORRIDOR_PROFILE")]
     profile: Option<PathBuf>,
-    /// Print one JSON object instead of text
+    /// Print one JSON object on the last line instead of text
     #[arg(long, global = true)]
     json: bool,
     /// Never ask a question; what needs an answer fails and says which option gives it
@@ -90,9 +91,11 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    let json = args.iter().any(|word| word == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return screen.usage(&error),
+        Err(error) => return screen.usage(&error, json),
     };
     let json = cli.global.json;
     let result = tokio::select! {
@@ -110,7 +113,7 @@ where
 
 async fn command(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
     if let Command::Record(record::Command::Template(args)) = &cli.command {
-        return record::template(args, screen);
+        return record::template(args, screen, cli.global.json);
     }
     let mut session = Session::open(&cli.global, screen).await?;
     match cli.command {
@@ -252,6 +255,24 @@ mod tests {
                 serde_json::from_str::<serde_json::Value>(&talk).is_ok(),
                 json
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn with_json_the_last_line_is_one_object_whatever_happened() {
+        let cases: [(&[&str], u8); 3] = [
+            (&["corridor", "--json", "record", "template", "lesson"], 0),
+            (&["corridor", "record", "template", "lessen", "--json"], 2),
+            (&["corridor", "record", "publish", "--json"], 2),
+        ];
+        for (args, code) in cases {
+            let (screen, seen) = screen::tests::screen("", false);
+            assert_eq!(run(args, screen).await, code, "{args:?}");
+            let (data, talk) = seen.texts();
+            let last = if code == 0 { &data } else { &talk };
+            let value: serde_json::Value =
+                serde_json::from_str(last.lines().last().unwrap_or_default()).expect("json");
+            assert_eq!(value["error"]["exitCode"].is_null(), code == 0, "{args:?}");
         }
     }
 

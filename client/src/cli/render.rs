@@ -224,8 +224,14 @@ mod tests {
             json,
             serde_json::json!({
                 "name": "rcps/a/records/b",
+                "kind": "",
                 "version": "7",
                 "state": "RECORD_STATE_CURRENT",
+                "timeMs": "0",
+                "title": [],
+                "standings": [],
+                "revision": "0",
+                "unconfirmed": false,
             })
         );
     }

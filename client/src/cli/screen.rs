@@ -70,14 +70,8 @@ impl Screen {
         }
     }
 
-    /// One JSON object.
+    /// One JSON object on one line.
     pub(super) fn json(&mut self, value: &serde_json::Value) {
-        let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        self.put(&format!("{}\n", safe_json(&text)));
-    }
-
-    /// One JSON object on one line, of a stream.
-    pub(super) fn json_line(&mut self, value: &serde_json::Value) {
         self.put(&format!("{}\n", safe_json(&value.to_string())));
     }
 
@@ -121,13 +115,19 @@ impl Screen {
         self.failed.is_some()
     }
 
-    /// Help and version are data, also where nothing else was asked for; misuse is talk.
-    pub(super) fn usage(&mut self, error: &clap::Error) -> u8 {
+    /// Help and version are data, also where nothing else was asked for; misuse is talk, as JSON
+    /// where that was asked for.
+    pub(super) fn usage(&mut self, error: &clap::Error, json: bool) -> u8 {
         let text = error.render().to_string();
         let help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         if error.use_stderr() && !help {
-            self.say(text.trim_end());
-            2
+            let failure = Failure::Usage(text.trim_end().to_owned());
+            if json {
+                failure.report(self, json);
+            } else {
+                self.say(text.trim_end());
+            }
+            failure.exit_code()
         } else {
             self.data(text.trim_end());
             0
@@ -252,7 +252,7 @@ pub(super) mod tests {
         screen.data("title \u{1b}[2J\u{202e}");
         screen.say("note \u{9b}m");
         screen.json(&serde_json::json!({ "title": "\u{202e}\u{9b}" }));
-        screen.json_line(&serde_json::json!({ "title": "\u{9d}" }));
+        screen.json(&serde_json::json!({ "title": "\u{9d}" }));
         assert_eq!(
             screen.ask("what \u{7}?").await.expect("line"),
             "answer\u{1b}"

@@ -3,6 +3,7 @@
 //! **Invariant:** the arguments and nothing else; [`write`] changes records, [`read`] does not.
 
 mod read;
+mod told;
 mod write;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -216,7 +217,7 @@ pub(super) struct WatchArgs {
 
 pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Template(args) => template(&args, session.screen),
+        Command::Template(args) => template(&args, session.screen, session.json),
         Command::Draft(args) => write::draft(session, args).await,
         Command::Edit(args) => write::edit(session, args).await,
         Command::Drafts => write::drafts(session).await,
@@ -233,11 +234,20 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
 }
 
 /// Prints an example; needs no node.
-pub(super) fn template(args: &TemplateArgs, screen: &mut Screen) -> Result<(), Failure> {
+pub(super) fn template(
+    args: &TemplateArgs,
+    screen: &mut Screen,
+    json: bool,
+) -> Result<(), Failure> {
     let kind = kind(&args.kind)?;
     let text = body::template(kind).ok_or_else(|| body::BodyError::Kind {
         kind: kind.name().to_owned(),
     })?;
+    if json {
+        let wrong = |source| body::BodyError::Json { kind, source };
+        screen.json(&serde_json::from_str(text).map_err(wrong)?);
+        return Ok(());
+    }
     screen.data(text.trim_end());
     screen.next(format!(
         "write your own from it, then corridor record draft {kind} FILE"

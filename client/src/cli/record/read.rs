@@ -7,6 +7,7 @@ use corridor_proto::kinds::{Shown, Summary, summarise};
 use corridor_proto::record::{Header, VerifiedRecord};
 use serde_json::{Value, json};
 
+use super::told;
 use super::write::draft_title;
 use super::{ListArgs, RecordArg, WatchArgs};
 use crate::body;
@@ -16,7 +17,6 @@ use crate::cli::fail::Failure;
 use crate::cli::find::{peer_id, record_row};
 use crate::cli::render::{
     count_of, in_languages, list_json, record_json, record_state, short, standings, title,
-    withdrawal_code,
 };
 use crate::cli::session::{Session, Whose};
 use crate::cli::{dates, status};
@@ -111,10 +111,17 @@ pub(super) async fn show(session: &mut Session<'_>, args: RecordArg) -> Result<(
     }
     let words = match &read.verified {
         Some(_) => "verified: signature, charter; it stands in no circle",
-        None => "not verified: there is no text to verify",
+        None => &without_text(read.record.state()),
     };
     let from = session.known().await?.rcp(&RcpName(name.rcp).to_string());
     shown(session, &read, read.verified.as_ref(), from, words).await
+}
+
+fn without_text(state: v1::RecordState) -> String {
+    match state {
+        v1::RecordState::Withdrawn => "withdrawn; no text is left to verify".to_owned(),
+        state => format!("not verified: {}", Unverified::NothingInForce(state)),
+    }
 }
 
 fn is_not_found(error: &ClientError) -> bool {
@@ -187,9 +194,17 @@ async fn shown(
     let screen = &mut *session.screen;
     match &summary {
         Some(Shown::Understood(summary)) => say_titles(screen, &summary.title),
+        None if record.title.is_empty() && record.state() == v1::RecordState::Withdrawn => {
+            screen.data("A record that was withdrawn");
+        }
         _ => say_titles(screen, &record.title),
     }
-    screen.table(&facts(record, verified, &from, circles));
+    let mut facts = facts(record, verified, &from, circles);
+    facts.extend(
+        body.into_iter()
+            .flat_map(|(kind, body)| told::particulars(kind, body)),
+    );
+    screen.table(&facts);
     match &summary {
         Some(Shown::Understood(summary)) => say_summary(screen, summary),
         Some(Shown::NeedsNewerVersion) => {
@@ -198,7 +213,7 @@ async fn shown(
         Some(Shown::Unreadable) => screen.data("Its text cannot be read as a record of its kind."),
         None => {}
     }
-    say_withdrawal(screen, record);
+    say_withdrawal(screen, record, verified);
     screen.data(words);
     Ok(())
 }
@@ -262,15 +277,16 @@ fn say_summary(screen: &mut crate::cli::Screen, summary: &Summary) {
     }
 }
 
-fn say_withdrawal(screen: &mut crate::cli::Screen, record: &v1::Record) {
+fn say_withdrawal(
+    screen: &mut crate::cli::Screen,
+    record: &v1::Record,
+    verified: Option<&VerifiedRecord>,
+) {
     let Some(withdrawal) = &record.withdrawal else {
         return;
     };
-    screen.data(format!(
-        "Withdrawn on {}: {}.",
-        dates::day(withdrawal.time_ms),
-        withdrawal_code(withdrawal.code())
-    ));
+    let shown = verified.map_or(record.version, |one| one.header().version);
+    screen.data(told::withdrawal(withdrawal, shown));
     for line in in_languages(&withdrawal.note) {
         screen.data(line);
     }
@@ -379,7 +395,7 @@ pub(super) async fn watch(session: &mut Session<'_>, args: WatchArgs) -> Result<
             unproved += usize::from(is_unproved(checked));
             if session.json {
                 let value = json!({ "record": checked_json(checked)?, "cursor": change.cursor });
-                session.screen.json_line(&value);
+                session.screen.json(&value);
             } else {
                 let mut cells = vec![changed_on(&checked.record)];
                 cells.extend(row(checked));
@@ -388,7 +404,7 @@ pub(super) async fn watch(session: &mut Session<'_>, args: WatchArgs) -> Result<
         } else if session.json {
             session
                 .screen
-                .json_line(&json!({ "caughtUp": true, "cursor": change.cursor }));
+                .json(&json!({ "caughtUp": true, "cursor": change.cursor }));
         } else {
             session.screen.say("All that is there now was shown.");
         }
