@@ -216,6 +216,64 @@ async fn a_note_to_readers_is_checked_before_it_is_signed() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_withdrawn_of_a_record_is_told_from_what_was_not() -> Result<()> {
+    let office = Office::open("Puebla Process", true).await?;
+    let record = office.publish("First", &[office.circle("public")?]).await?;
+    let desk = office.client().await?;
+    let full = name(&office, record)?;
+    let first = desk.record(&full).await?.record.version;
+    let second = office.revise(record, "Second").await?;
+    let profile = office.profile();
+    let run = async |words: String| {
+        let line = format!("corridor --profile {} record {words}", profile.display());
+        corridor(&line).await
+    };
+    let later = second + 1;
+    let why = "--reason personal-data --yes";
+    let (code, said) = run(format!("withdraw {record} --up-to {later} {why}")).await;
+    assert!(code == 2 && said.contains(&second.to_string()), "{said}");
+    let (code, said) = run(format!("withdraw {record} --up-to {first} {why}")).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("versions up to") && !said.contains("the text"),
+        "{said}"
+    );
+    let (_, said) = run(format!("show {record}")).await;
+    assert!(
+        said.contains("Earlier versions, up to the one of "),
+        "{said}"
+    );
+    assert!(
+        said.contains("marking") && said.contains("sources"),
+        "{said}"
+    );
+    let file = office.data().join("body.json");
+    let body = corridor_client::body::to_json(1, &practice("Third"))?;
+    std::fs::write(&file, body.to_string())?;
+    let edit = format!("edit {record} {}", file.display());
+    let (code, said) = run(format!("withdraw {record} --up-to {second} {why}")).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(edit.clone()).await;
+    assert!(code == 2 && said.contains("--kind KIND"), "{said}");
+    let (code, said) = run(format!("{edit} --kind practice")).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(format!("withdraw {record} {why}")).await;
+    assert!(code == 0 && said.contains("the whole record"), "{said}");
+    let (code, said) = run(format!("{edit} --kind practice")).await;
+    assert!(code == 5 && said.contains("withdrawn for good"), "{said}");
+    let (_, said) = run(format!("show {record}")).await;
+    assert!(said.contains("no text is left to verify"), "{said}");
+    assert!(!said.contains("not verified"), "{said}");
+    std::fs::write(&file, "{ no json")?;
+    let (code, said) = run(format!("draft practice {}", file.display())).await;
+    assert!(
+        code == 7 && said.contains("body.json is not JSON"),
+        "{said}"
+    );
+    Ok(())
+}
+
 /// Every example that the help of a command prints, of the command and of those under it.
 async fn examples(words: &str, found: &mut Vec<String>) {
     let (code, help) = corridor(&format!("corridor {words} --help")).await;

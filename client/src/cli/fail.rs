@@ -43,6 +43,17 @@ pub(super) enum Failure {
     Kind(#[from] UnknownKind),
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    #[error("{path} is not JSON: {source}; mend it there, or begin again from the template")]
+    NotJson {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    /// A record that was withdrawn as a whole gets no new version.
+    #[error(
+        "the record is withdrawn for good and gets no new version; a new record may replace it: \
+         corridor record draft KIND FILE"
+    )]
+    Withdrawn,
     #[error("{path} is too large; the most are {bytes_max} bytes")]
     TooLarge { path: PathBuf, bytes_max: u64 },
     #[error("the answer could not be read: {0}")]
@@ -73,9 +84,9 @@ impl Failure {
             Self::Body(_) => 7,
             Self::Usage(_) | Self::Kind(_) => 2,
             Self::NotFound(_) => 3,
-            Self::NoText(_) => 5,
+            Self::NoText(_) | Self::Withdrawn => 5,
             Self::Declined | Self::File { .. } | Self::Input(_) | Self::Output(_) => 1,
-            Self::TooLarge { .. } | Self::Unproved(_) => 7,
+            Self::TooLarge { .. } | Self::NotJson { .. } | Self::Unproved(_) => 7,
             Self::Interrupted => 130,
         }
     }
@@ -83,7 +94,8 @@ impl Failure {
     fn reason(&self) -> &str {
         match self {
             Self::Client(error) => error.reason(),
-            Self::Body(_) | Self::TooLarge { .. } => "INVALID_BODY",
+            Self::Body(_) | Self::TooLarge { .. } | Self::NotJson { .. } => "INVALID_BODY",
+            Self::Withdrawn => "WITHDRAWN",
             Self::Usage(_) | Self::Kind(_) => "USAGE",
             Self::NotFound(_) => "NOT_FOUND",
             Self::NoText(_) => "NO_TEXT",

@@ -110,6 +110,9 @@ pub(super) struct EditArgs {
     /// The whole record as JSON; - for standard input
     #[arg(value_name = "FILE|-")]
     file: String,
+    /// Its kind, where no text is left that tells it
+    #[arg(long)]
+    kind: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,11 +5,14 @@
 use std::collections::BTreeSet;
 
 use corridor_proto::kinds::{self, Kind, Tidy};
+use corridor_proto::line::WHOLE_RECORD;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{CirclesArgs, DiscardArgs, DraftArgs, EditArgs, PublishArgs, WithdrawArgs, kind};
 use crate::body;
 use crate::calls::WithdrawalRequest;
+use crate::cli::dates;
 use crate::cli::fail::{Failure, field_and_words};
 use crate::cli::render::{count_of, record_json, short, short_name, standings, title};
 use crate::cli::session::{Session, Whose};
@@ -23,16 +26,41 @@ type Needed = Vec<(String, String)>;
 
 pub(super) async fn draft(session: &mut Session<'_>, args: DraftArgs) -> Result<(), Failure> {
     let kind = kind(&args.kind)?;
-    let json = session.read_file(&args.file, JSON_BYTES_MAX).await?;
+    let json = read_json(session, &args.file).await?;
     let body = body::from_json(kind, &json)?;
     let draft = session.client.create_draft(kind, body.clone()).await?;
     saved(session, &draft, kind, &body, " --circle CIRCLE")
 }
 
+/// A file of JSON; whether it is a record's is another question.
+async fn read_json(session: &mut Session<'_>, file: &str) -> Result<Vec<u8>, Failure> {
+    let json = session.read_file(file, JSON_BYTES_MAX).await?;
+    match serde_json::from_slice::<IgnoredAny>(&json) {
+        Ok(_) => Ok(json),
+        Err(source) => Err(Failure::NotJson {
+            path: file.into(),
+            source,
+        }),
+    }
+}
+
 pub(super) async fn edit(session: &mut Session<'_>, args: EditArgs) -> Result<(), Failure> {
-    let json = session.read_file(&args.file, JSON_BYTES_MAX).await?;
+    let json = read_json(session, &args.file).await?;
     let name = session.record(&args.record.record, Whose::Ours).await?;
-    let kind = kind_of(session, &name).await?;
+    let given = args.kind.as_deref().map(kind).transpose()?;
+    let kind = match (kind_of(session, &name).await?, given) {
+        (Some(known), Some(given)) if known != given => {
+            return Err(Failure::Usage(format!(
+                "the record is a {known}, and stays one; leave --kind out"
+            )));
+        }
+        (Some(kind), _) | (None, Some(kind)) => kind,
+        (None, None) => {
+            let text = "the node holds no text of the record any more, so its kind is not known \
+                        here; repeat the command with --kind KIND";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+    };
     let body = body::from_json(kind, &json)?;
     let draft = session
         .client
@@ -46,13 +74,19 @@ pub(super) async fn edit(session: &mut Session<'_>, args: EditArgs) -> Result<()
     saved(session, &draft, kind, &body, circles)
 }
 
-/// The kind of a draft or of a published record.
-async fn kind_of(session: &Session<'_>, name: &RecordName) -> Result<Kind, Failure> {
+/// The kind of a draft or of a published record; `None` where no text of it is left.
+async fn kind_of(session: &Session<'_>, name: &RecordName) -> Result<Option<Kind>, Failure> {
     let drafts = session.client.drafts().await?;
     if let Some(draft) = drafts.iter().find(|draft| draft.name == name.to_string()) {
-        return kind(&draft.kind);
+        return kind(&draft.kind).map(Some);
     }
-    kind(&session.client.record(name).await?.record.kind)
+    let record = session.client.record(name).await?.record;
+    let withdrawn = record.withdrawal.as_ref().map_or(0, |one| one.up_to);
+    match record.kind.as_str() {
+        _ if withdrawn == WHOLE_RECORD => Err(Failure::Withdrawn),
+        "" => Ok(None),
+        word => kind(word).map(Some),
+    }
 }
 
 fn saved(
@@ -280,13 +314,20 @@ pub(super) async fn withdraw(session: &mut Session<'_>, args: WithdrawArgs) -> R
         )?),
         None => None,
     };
-    let what = match args.up_to {
-        Some(version) => format!("Versions up to {version} are withdrawn"),
-        None => "The record is withdrawn".to_owned(),
+    let before = session.client.record(&name).await?.record;
+    if let Some(up_to) = args.up_to {
+        check_version(&before, up_to)?;
+    }
+    let question = match args.up_to {
+        Some(version) => format!(
+            "Versions up to {} are withdrawn everywhere and for ever: whoever holds one of them \
+             erases it. This cannot be undone.",
+            version_words(version)
+        ),
+        None => "The whole record is withdrawn everywhere and for ever: every reader erases the \
+                 text. This cannot be undone."
+            .to_owned(),
     };
-    let question = format!(
-        "{what} everywhere and for ever: every reader erases the text. This cannot be undone."
-    );
     session.agree(&question, args.yes).await?;
     let request = WithdrawalRequest {
         up_to: args.up_to,
@@ -299,13 +340,42 @@ pub(super) async fn withdraw(session: &mut Session<'_>, args: WithdrawArgs) -> R
         return Ok(());
     }
     let id = short(&name.record.to_string());
-    session
-        .screen
-        .say("Withdrawn. Partners erase the text when they next connect.");
+    session.screen.say(match args.up_to {
+        Some(version) => format!(
+            "Withdrawn: versions up to {}. Partners that hold one of them erase it when they next \
+             connect.",
+            version_words(version)
+        ),
+        None => "Withdrawn: the whole record. Partners erase the text when they next connect."
+            .to_owned(),
+    });
     session.screen.next(format!(
         "corridor explain {id} PARTNER, to see who has done so"
     ));
     Ok(())
+}
+
+/// Refuses a version that is newer than any that the node tells of: it would burn versions that are
+/// not yet written.
+fn check_version(record: &v1::Record, up_to: u64) -> Result<(), Failure> {
+    let stand = record.standings.iter().map(|stand| stand.version);
+    let known: BTreeSet<u64> = stand
+        .chain([record.version])
+        .filter(|version| *version != 0)
+        .collect();
+    if known.last().is_none_or(|newest| up_to <= *newest) {
+        return Ok(());
+    }
+    let known: Vec<String> = known.into_iter().map(version_words).collect();
+    Err(Failure::Usage(format!(
+        "there is no version {up_to}; in force is {}; nothing was changed",
+        known.join(" and ")
+    )))
+}
+
+/// A version by its number, and by its time, which is nearly the same.
+fn version_words(version: u64) -> String {
+    format!("{version} ({})", dates::minute(version))
 }
 
 fn replacement(name: &RecordName, replacement: RecordName) -> Result<RecordName, Failure> {
@@ -370,6 +440,27 @@ mod tests {
         assert_eq!(read(&["zh-Hant=x=y"]).ok().as_deref(), Some("zh-Hant|x=y"));
         assert_eq!(read(&["2+2=4"]).ok().as_deref(), Some("en|2+2=4"));
         assert_eq!(read(&["one", "two"]).expect_err("two").exit_code(), 2);
+    }
+
+    #[test]
+    fn a_version_that_is_not_yet_written_is_not_withdrawn() {
+        let stand = |version| v1::CircleStanding {
+            version,
+            ..v1::CircleStanding::default()
+        };
+        let record = v1::Record {
+            version: 1_700,
+            standings: vec![stand(1_600), stand(1_700)],
+            ..v1::Record::default()
+        };
+        for up_to in [1_500, 1_600, 1_700] {
+            assert!(check_version(&record, up_to).is_ok(), "{up_to}");
+        }
+        let error = check_version(&record, 1_701).expect_err("later");
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains("1600 (") && text.contains("1700 ("), "{text}");
+        assert!(check_version(&v1::Record::default(), 1).is_ok());
     }
 
     #[test]
