@@ -51,8 +51,9 @@ const fn message_name(kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// An example of a body as proto3 JSON, which passes all checks; `None` for a kind that this
-/// version does not author.
+/// An example of a body as proto3 JSON. It passes all checks but one: the texts that begin with
+/// [`kinds::EXAMPLE_BEGINS`] have to be written anew. `None` for a kind that this version does not
+/// author.
 pub const fn template(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Practice => Some(include_str!("templates/practice.json")),
@@ -137,9 +138,20 @@ mod tests {
     }
 
     #[test]
-    fn every_template_passes_all_checks_and_reads_back() {
+    fn every_template_passes_all_checks_once_its_texts_are_replaced() {
         assert_eq!(authored().count(), 5);
         for (kind, json) in authored() {
+            let untouched = from_json(kind, json.as_bytes()).expect("a body");
+            let refused = kinds::check(kind, &untouched).expect_err("the example's texts");
+            assert!(
+                refused
+                    .iter()
+                    .all(|one| one.what == "is still the example's text"),
+                "{kind}: {refused:?}"
+            );
+            let begins = format!("{} ", kinds::EXAMPLE_BEGINS);
+            assert_eq!(refused.len(), json.matches(&begins).count(), "{kind}");
+            let json = json.replace(&begins, "");
             let body = from_json(kind, json.as_bytes()).expect("a body");
             kinds::check(kind, &body).expect("nothing is missing");
             let again = to_json(kind.code(), &body).expect("json").to_string();

@@ -20,6 +20,9 @@ pub(super) const TITLE_CHARS_MAX: usize = 120;
 /// Words of a summary: enough for who, what, where and the result; few enough to be read.
 pub(super) const SUMMARY_WORDS: RangeInclusive<usize> = 40..=120;
 
+/// Begins the texts of an example that its reader has to write anew.
+pub const EXAMPLE_BEGINS: &str = "REPLACE:";
+
 const CANONICAL: &str = "write it in canonical form";
 
 /// What a text in languages has to be.
@@ -199,6 +202,9 @@ impl Checks {
     }
 
     fn form(&mut self, at: &str, text: &str, one_line: bool) {
+        if text.starts_with(EXAMPLE_BEGINS) {
+            self.refuse(at, "is still the example's text", "write your own");
+        }
         if text.trim() != text {
             self.refuse(at, "begins or ends with white space", "trim it");
         }

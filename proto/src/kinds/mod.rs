@@ -29,6 +29,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use checks::EXAMPLE_BEGINS;
 pub use kind::{Kind, UnknownKind};
 pub use outside::{check_names, check_note};
 pub use shown::{Shown, Summary, summarise};

@@ -253,7 +253,7 @@ pub(super) fn template(
     }
     screen.data(text.trim_end());
     screen.next(format!(
-        "write your own from it, then corridor record draft {kind} FILE"
+        "write your own text for each REPLACE:, then corridor record draft {kind} FILE"
     ));
     Ok(())
 }
