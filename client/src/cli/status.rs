@@ -47,7 +47,8 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
         format!("revision {}", node.revision),
     ]]);
     if let Some(why) = &node.signing_stopped {
-        screen.data(format!("Nothing is signed any more: {}", safe_line(why)));
+        screen.data(format!("Nothing is signed any more: {}", stopped(why)));
+        screen.next("SECURITY.md, \"When a node stops signing\", before anything else is done");
     }
     if peers.is_empty() {
         screen.data("No partners yet.");
@@ -68,6 +69,35 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Why a node signs nothing any more, and what to find out; the code is there to be looked up.
+fn stopped(code: &str) -> String {
+    let (seen, ask) = match code {
+        "ANOTHER_COPY_RAN" => (
+            "a partner met a node with your key that this data folder does not know",
+            "does a copy of the folder run elsewhere, was this one set back, or has somebody else \
+             the key?",
+        ),
+        "PEER_HOLDS_A_HEAD_WE_LACK" => (
+            "a partner holds lines of yours that this data folder does not have",
+            "was this folder restored from a backup or a snapshot?",
+        ),
+        "KEYS_PREDATE_A_ROTATION" => (
+            "your keys were rotated later than this data folder knows",
+            "who rotated the keys, and where is the folder of that node?",
+        ),
+        "CHARTER_FORKED" => (
+            "there are two rotations of your keys with one number",
+            "who used the recovery key a second time?",
+        ),
+        "JOURNAL_LOST_ITS_END" => (
+            "the journal lacks writes that the index has seen",
+            "which file of the folder was changed, restored or damaged?",
+        ),
+        other => return format!("{}; ask who keeps the node running", safe_line(other)),
+    };
+    format!("{seen} ({code}). Keep the data folder as it is, and find out: {ask}")
+}
+
 /// A partner on one line.
 pub(super) fn row(peer: &v1::Peer) -> Vec<String> {
     vec![
@@ -82,5 +112,26 @@ pub(super) fn card_name((tag, text): &(String, String)) -> v1::LanguageText {
     v1::LanguageText {
         tag: tag.clone(),
         text: text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each code is of the table in SECURITY.md, and each of the table has words.
+    #[test]
+    fn why_nothing_is_signed_is_said_in_words() {
+        let manual = include_str!("../../../SECURITY.md");
+        let codes: Vec<&str> = manual
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        assert_eq!(codes.len(), 5, "{codes:?}");
+        for code in codes {
+            let words = stopped(code);
+            assert!(words.contains("find out: "), "{code}: {words}");
+        }
+        assert!(stopped("NEW_CODE").contains("NEW_CODE; ask"));
     }
 }
