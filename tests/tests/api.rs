@@ -274,6 +274,73 @@ async fn what_was_withdrawn_of_a_record_is_told_from_what_was_not() -> Result<()
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_becomes_a_reader_and_why_is_said_before_it_is_done() -> Result<()> {
+    let office = Office::open("Abu Dhabi Dialogue", true).await?;
+    let partner = Office::open("Bali Process", true).await?;
+    office.befriend(&partner).await?;
+    let circles = [office.circle("federation")?, office.private(&partner)?];
+    let record = office.publish("Private and not", &circles).await?;
+    office.publish("Soon read", &circles[..1]).await?;
+    let profile = office.profile();
+    let run = async |words: &str| {
+        let line = format!("corridor --profile {} {words}", profile.display());
+        corridor(&line).await
+    };
+    let bali = "\"Bali Process\"";
+    for circle in ["public", "\"private/Bali Process\""] {
+        let (code, said) = run(&format!("circle add {circle} {bali} --yes")).await;
+        assert!(code == 2 && said.contains("nobody can be added"), "{said}");
+        assert!(!said.contains("will be able"), "{said}");
+    }
+    let (code, said) = run(&format!("circle add federation {bali} --until 2020-01-01")).await;
+    assert!(code == 2 && said.contains("is over"), "{said}");
+    let (code, said) = run(&format!("circle add federation {bali} --yes")).await;
+    assert!(code == 0 && said.contains("  Soon read"), "{said}");
+    assert!(
+        !said.contains("Private and not"),
+        "it was read before: {said}"
+    );
+    let (code, said) = run(&format!(
+        "circle add federation {bali} --until 9999-12-30 --yes"
+    ))
+    .await;
+    assert!(
+        code == 0 && said.contains("already, without an end"),
+        "{said}"
+    );
+    let (_, said) = run(&format!("explain {record} {bali}")).await;
+    assert!(said.contains("private/Bali Process"), "{said}");
+    assert!(!said.contains("not yet received"), "{said}");
+    let profile = partner.profile();
+    let (_, said) = corridor(&format!(
+        "corridor --profile {} circle list",
+        profile.display()
+    ))
+    .await;
+    assert!(said.contains("you until 9999-12-30"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_written_is_noticed_before_the_act() -> Result<()> {
+    let office = Office::open("Almaty Process", true).await?;
+    let profile = office.profile();
+    let profile = profile.display();
+    let taken = office.data().join("taken.corridor");
+    std::fs::write(&taken, "mine")?;
+    let taken = taken.display();
+    let (code, said) = corridor(&format!(
+        "corridor --profile {profile} peer invite --out {taken}"
+    ))
+    .await;
+    assert!(code == 2 && said.contains("nothing was changed"), "{said}");
+    assert_eq!(std::fs::read_to_string(taken.to_string())?, "mine");
+    let (code, said) = corridor(&format!("corridor --profile {profile} peer accept neither")).await;
+    assert!(code == 2 && said.contains("it is no link"), "{said}");
+    Ok(())
+}
+
 /// Every example that the help of a command prints, of the command and of those under it.
 async fn examples(words: &str, found: &mut Vec<String>) {
     let (code, help) = corridor(&format!("corridor {words} --help")).await;

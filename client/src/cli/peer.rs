@@ -3,6 +3,7 @@
 //! **Invariant:** a partner is confirmed by what a person typed or put into a file, never by what
 //! the node showed.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -12,8 +13,8 @@ use serde_json::json;
 
 use super::fail::Failure;
 use super::find::peer_id;
-use super::render::{list_json, peer_json, short, short_name, title};
-use super::session::{Session, write_secret};
+use super::render::{list_json, peer_json, peer_state, short, short_name, title};
+use super::session::{SecretFile, Session};
 use super::{dates, status};
 use crate::limits::LINK_BYTES_MAX;
 use crate::shown::safe_line;
@@ -146,11 +147,9 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
 }
 
 async fn invite(session: &mut Session<'_>, args: InviteArgs) -> Result<(), Failure> {
+    let out = args.out.as_deref().map(SecretFile::create).transpose()?;
     let made = session.client.create_invitation().await?;
-    if let Some(path) = &args.out {
-        write_secret(path, &made.invitation)?;
-    }
-    let file = args.out.as_ref().map(|path| path.display().to_string());
+    let file = out.map(|out| out.write(&made.invitation)).transpose()?;
     let printed = session.print_json(|| {
         Ok(json!({
             "link": made.link,
@@ -178,6 +177,7 @@ async fn invite(session: &mut Session<'_>, args: InviteArgs) -> Result<(), Failu
 async fn accept(session: &mut Session<'_>, args: AcceptArgs) -> Result<(), Failure> {
     let given = given(session, &args.invitation).await?;
     let bytes = invitation_bytes(given)?;
+    let out = args.out.as_deref().map(SecretFile::create).transpose()?;
     if let Ok(invitation) = Invitation::decode(&bytes) {
         let card = invitation.identity.card.card();
         let names: Vec<_> = card.names.iter().map(status::card_name).collect();
@@ -188,11 +188,8 @@ async fn accept(session: &mut Session<'_>, args: AcceptArgs) -> Result<(), Failu
         ));
     }
     let (peer, acceptance) = session.client.accept_invitation(bytes).await?;
-    let file = match (&args.out, &acceptance) {
-        (Some(path), Some(bytes)) => {
-            write_secret(path, bytes)?;
-            Some(path.display().to_string())
-        }
+    let file = match (out, &acceptance) {
+        (Some(out), Some(bytes)) => Some(out.write(bytes)?),
         _ => None,
     };
     let printed =
@@ -201,9 +198,15 @@ async fn accept(session: &mut Session<'_>, args: AcceptArgs) -> Result<(), Failu
         return Ok(());
     }
     let name = safe_line(&peer.display_name);
-    session
-        .screen
-        .say(format!("{name} is a partner now, not yet confirmed."));
+    let waits = matches!(
+        peer.state(),
+        v1::PeerState::Invited | v1::PeerState::Pending
+    );
+    session.screen.say(if waits {
+        format!("{name} is a partner now, not yet confirmed.")
+    } else {
+        format!("{name} is a partner already: {}.", peer_state(peer.state()))
+    });
     match (&file, acceptance) {
         (Some(file), _) => session.screen.say(format!(
             "Hand {file} back to them; they take it in with: corridor peer accept {file}"
@@ -214,10 +217,12 @@ async fn accept(session: &mut Session<'_>, args: AcceptArgs) -> Result<(), Failu
         ),
         (None, None) => {}
     }
-    session.screen.next(format!(
-        "corridor peer number {}, and compare it by telephone",
-        short_name(&peer.name)
-    ));
+    session.screen.next(if waits {
+        let id = short_name(&peer.name);
+        format!("corridor peer number {id}, and compare it by telephone")
+    } else {
+        "corridor peer list".to_owned()
+    });
     Ok(())
 }
 
@@ -226,7 +231,16 @@ async fn given(session: &mut Session<'_>, text: &str) -> Result<Vec<u8>, Failure
     if Invitation::is_link(text) {
         return Ok(text.as_bytes().to_vec());
     }
-    session.read_file(text, LINK_BYTES_MAX).await
+    match session.read_file(text, LINK_BYTES_MAX).await {
+        Err(Failure::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(Failure::Usage(format!(
+                "there is no file {text}, and it is no link; give the file that they handed \
+                 over, or the whole link, which begins with corridor-invitation:#, or - for \
+                 standard input"
+            )))
+        }
+        given => given,
+    }
 }
 
 /// The invitation's bytes, out of the link if they came as one. What is neither goes to the node as

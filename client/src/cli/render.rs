@@ -140,7 +140,8 @@ impl Known {
         }
     }
 
-    fn circle(&self, name: &str) -> String {
+    /// What a circle is called.
+    pub(super) fn circle(&self, name: &str) -> String {
         let found = self.circles.iter().find(|circle| circle.name == name);
         match found {
             Some(circle) if circle.sort() == v1::CircleSort::Private && !self.owns(circle) => {
@@ -151,7 +152,8 @@ impl Known {
         }
     }
 
-    fn owns(&self, circle: &v1::Circle) -> bool {
+    /// Whether a circle is ours.
+    pub(super) fn owns(&self, circle: &v1::Circle) -> bool {
         circle.name.split("/circles/").next() == Some(&self.own)
     }
 }

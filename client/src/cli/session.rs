@@ -3,11 +3,11 @@
 //! **Invariant:** what cannot be taken back happens only after a typed answer or `--yes`.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 
-use corridor_proto::{RcpId, RecordId};
+use corridor_proto::{RcpId, RecordId, UnixMillis};
 use serde_json::Value;
 
 use super::fail::Failure;
@@ -213,6 +213,17 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The time now, by the clock of this computer.
+pub(super) fn clock_now() -> UnixMillis {
+    // The command line is an edge: what it decides by the time is whether a day is over.
+    #[allow(clippy::disallowed_methods)]
+    let now = std::time::SystemTime::now();
+    let since = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Nothing for a token that may not ask: it needs it for better words only.
 fn unless_refused<T>(answer: Result<Vec<T>, ClientError>) -> Result<Vec<T>, Failure> {
     match answer {
@@ -234,20 +245,60 @@ fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Writes a new file that holds a secret, for this user alone; never over another.
-pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let file_error = |source| Failure::File {
-        path: path.to_owned(),
-        source,
-    };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(file_error)?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(file_error)
+/// A new file for a secret, for this user alone; never over another. It is there before the act
+/// that gives the secret, so that the secret is not made in vain, and gone again without it.
+pub(super) struct SecretFile {
+    path: PathBuf,
+    file: File,
+    written: bool,
+}
+
+impl SecretFile {
+    /// Makes the file, still empty.
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(path) {
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file,
+                written: false,
+            }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Usage(format!(
+                "{} is there already; nothing was changed; name a new file",
+                path.display()
+            ))),
+            Err(source) => Err(Failure::File {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Writes the secret, and gives the file's path in words.
+    pub(super) fn write(mut self, bytes: &[u8]) -> Result<String, Failure> {
+        let written = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_all());
+        self.written = written.is_ok();
+        let path = self.path.clone();
+        match written {
+            Ok(()) => Ok(path.display().to_string()),
+            Err(source) => Err(Failure::File { path, source }),
+        }
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        if !self.written {
+            // An empty file left behind holds nothing that matters.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -259,13 +310,13 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("invitation.corridor");
-        write_secret(&path, b"one").expect("written");
+        drop(SecretFile::create(&path).expect("made"));
+        assert!(!path.exists(), "nothing was written");
+        let file = SecretFile::create(&path).expect("made again");
+        file.write(b"one").expect("written");
         let mode = std::fs::metadata(&path).expect("file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(matches!(
-            write_secret(&path, b"two"),
-            Err(Failure::File { .. })
-        ));
+        assert!(matches!(SecretFile::create(&path), Err(Failure::Usage(_))));
         assert_eq!(read_file(&path, 100).expect("read"), b"one");
     }
 }
