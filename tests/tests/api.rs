@@ -312,6 +312,15 @@ async fn who_becomes_a_reader_and_why_is_said_before_it_is_done() -> Result<()> 
     let (_, said) = run(&format!("explain {record} {bali}")).await;
     assert!(said.contains("private/Bali Process"), "{said}");
     assert!(!said.contains("not yet received"), "{said}");
+    until("the list of readers arrives", || {
+        partner.desk().store().read(|view| {
+            let lists = view.logs.values().flat_map(|log| &log.readers);
+            lists
+                .flat_map(|readers| &readers.list.readers)
+                .any(|(rcp, end)| *rcp == partner.rcp && end.0 != 0)
+        })
+    })
+    .await?;
     let profile = partner.profile();
     let (_, said) = corridor(&format!(
         "corridor --profile {} circle list",
