@@ -16,6 +16,8 @@ pub const PEER_STREAMS_MAX: u32 = 8;
 pub const API_STREAMS_MAX: u32 = 64;
 /// Introductions answered in a second, over all strangers.
 pub const HELLOS_PER_SECOND: u32 = 64;
+/// A connection that is no link by then is cut: an introduction takes less.
+pub const LINK_TIME: Duration = Duration::from_secs(15);
 /// Stream window of the exchange: above the credit granted, so that sending never waits for
 /// reading.
 pub const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;

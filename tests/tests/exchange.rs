@@ -126,8 +126,11 @@ async fn wider_revised_narrower_and_withdrawn_each_reach_those_entitled() -> Res
             .all(|office| !office.has_bytes(b"Canary-7f3a").unwrap_or(true))
     })
     .await?;
-    let burnt = other.row(&owner, record).map(|row| row.burnt());
-    assert_eq!(burnt, Some(WHOLE_RECORD));
+    until("whoever had it before learns of it", || {
+        let row = other.row(&owner, record);
+        row.is_some_and(|row| row.burnt() == WHOLE_RECORD)
+    })
+    .await?;
     let again = owner.desk().share(record, vec![drafting]).await;
     assert!(again.is_err(), "what is withdrawn stays withdrawn");
     Ok(())
@@ -286,6 +289,50 @@ async fn a_link_points_from_the_narrower_record_to_the_wider_one_only() -> Resul
     let why = explain().expect("ours");
     assert!(why.version.is_some() && why.hidden_links.is_empty());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_explanation_tells_a_receipt_for_what_stands_from_one_for_what_went() -> Result<()> {
+    let owner = Office::open("PAFOM", true).await?;
+    let reader = Office::open("MIDWA", true).await?;
+    owner.befriend(&reader).await?;
+    owner.admit("federation", &[&reader]).await?;
+    let (federation, private) = (owner.circle("federation")?, owner.private(&reader)?);
+    let record = owner.publish("Told", &[federation, private]).await?;
+    let circles = || {
+        let key = corridor_rules::RecordKey {
+            rcp: owner.rcp,
+            record,
+        };
+        let now = corridor_proto::UnixMillis(0);
+        let store = owner.desk().store();
+        let why = store.read(|view| corridor_node::desk::explain(view, &key, reader.rcp, now));
+        let circles = why.expect("ours").circles.into_iter();
+        let mut told: Vec<_> = circles.map(|c| (c.name, c.stands, c.held)).collect();
+        told.sort();
+        told
+    };
+    until("it arrives", || reader.holds(&owner, record)).await?;
+    let named: Vec<_> = circles().into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(named, ["federation", "private/MIDWA"]);
+    // What left is confirmed by its own receipt, not by the one before.
+    let circles_left = vec![federation];
+    let narrow = Wish::Narrow {
+        record,
+        circles: circles_left,
+    };
+    owner.desk().wish(narrow).await?;
+    let left = circles();
+    assert_eq!(left[0], ("federation".to_owned(), false, false));
+    let reason = WithdrawalReason::Error;
+    owner
+        .desk()
+        .withdraw(record, None, reason, None, None)
+        .await?;
+    until("the withdrawal is confirmed", || {
+        circles().iter().all(|(_, stands, held)| !stands && *held)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ fn take(row: &mut RecordRow, log: usize, index: u64, act: &RowAct) {
     let id = log_id(log);
     match act {
         RowAct::Publish(version) => row.publish(id, index, *version, version_hash(*version)),
-        RowAct::Leave => row.leave(&id),
+        RowAct::Leave => row.leave(&id, index),
         RowAct::Withdraw(up_to) => {
             let withdrawal = Withdrawal {
                 record: RecordId::ZERO,

@@ -148,7 +148,24 @@ const fn withdraw(record: RecordId) -> Wish {
 /// no receipt before.
 #[test]
 fn a_flood_of_withdrawals_is_hidden_at_once_and_erased_after_a_day() {
-    let mut world = two_partners(0);
+    let world = two_partners(0);
+    is_hidden_at_once_and_erased_after_a_day(world, |record, _| withdraw(record));
+}
+
+/// To leave the last circle takes a record from its readers as a withdrawal does.
+#[test]
+fn a_flood_of_leaves_is_hidden_at_once_and_erased_after_a_day() {
+    let world = two_partners(0);
+    is_hidden_at_once_and_erased_after_a_day(world, |record, log| Wish::Narrow {
+        record,
+        circles: vec![log],
+    });
+}
+
+fn is_hidden_at_once_and_erased_after_a_day(
+    mut world: World,
+    taken: impl Fn(RecordId, LogId) -> Wish,
+) {
     let public = LogId::public(&world.nodes[0].rcp);
     let records: Vec<RecordId> = (0..60).map(|n| RecordId::new([n; 16])).collect();
     let texts = |world: &World| {
@@ -171,7 +188,7 @@ fn a_flood_of_withdrawals_is_hidden_at_once_and_erased_after_a_day() {
     assert_eq!(texts(&world), (60, 60));
     world.connections.clear();
     for record in &records {
-        carry_out(&mut world, withdraw(*record));
+        carry_out(&mut world, taken(*record, public));
     }
     world.connect((0, 1));
     world.rest();
@@ -182,7 +199,7 @@ fn a_flood_of_withdrawals_is_hidden_at_once_and_erased_after_a_day() {
     world.pass(23 * 3_600_000);
     world.rest();
     assert_eq!(texts(&world), (0, 60), "a restart forgets neither");
-    assert_eq!(receipt(&world), 60, "no receipt over a withdrawal");
+    assert_eq!(receipt(&world), 60, "no receipt before the text is gone");
     let delayed = world.connections[&(0, 1)].ends[0].link.delays_ours();
     assert!(delayed.is_some(), "the owner is told");
     world.pass(3_600_000);

@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 9] = [
+const SLEEPS: [(&str, usize, &str); 10] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -39,6 +39,11 @@ const SLEEPS: [(&str, usize, &str); 9] = [
         "node/src/exchange/drive.rs",
         1,
         "lets the last frames of a link go out",
+    ),
+    (
+        "node/src/exchange/service.rs",
+        1,
+        "gives a connection its time to become a link",
     ),
     (
         "node/src/exchange/listen.rs",

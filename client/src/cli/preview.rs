@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::fail::Failure;
-use super::find::{PRIVATE, peer_id, record_row};
-use super::render::{Known, count_of, list_json, record_json, short_name, standings};
+use super::find::{peer_id, record_row};
+use super::render::{count_of, list_json, record_json, short_name, standings};
 use super::session::{Session, Whose};
 use crate::body::message_json;
 use crate::shown::safe_line;
@@ -85,11 +85,6 @@ pub(super) async fn explain(session: &mut Session<'_>, args: ExplainArgs) -> Res
         return Ok(());
     }
     session.screen.data(safe_line(&answer.sentence));
-    let known = session.known().await?;
-    let standings = match answer.circles.iter().any(|one| one.circle.is_empty()) {
-        true => session.client.record(&name).await?.record.standings,
-        false => Vec::new(),
-    };
     let row = |one: &v1::CircleReason| {
         let stands = if one.stands {
             "stands there"
@@ -102,10 +97,10 @@ pub(super) async fn explain(session: &mut Session<'_>, args: ExplainArgs) -> Res
             "may not read"
         };
         vec![
-            format!("  {}", circle_name(one, &peer, &standings, &known)),
+            format!("  {}", safe_line(&one.circle)),
             stands.to_owned(),
             reads.to_owned(),
-            receipt(one, &peer, &known).to_owned(),
+            receipt(one).to_owned(),
             one.reason.clone(),
         ]
     };
@@ -122,54 +117,14 @@ pub(super) async fn explain(session: &mut Session<'_>, args: ExplainArgs) -> Res
     Ok(())
 }
 
-/// A circle's name; of a private one that of the partner who reads it, as far as the answer tells.
-fn circle_name(
-    one: &v1::CircleReason,
-    peer: &v1::Peer,
-    standings: &[v1::CircleStanding],
-    known: &Known,
-) -> String {
-    if !one.circle.is_empty() {
-        return one.circle.clone();
-    }
-    if one.may_read || one.held {
-        return format!("{PRIVATE}{}", peer.display_name);
-    }
-    let mut private = standings
-        .iter()
-        .filter(|stand| stand.circle_name.is_empty());
-    match (private.next(), private.next()) {
-        (Some(stand), None) if one.stands => known.circle(&stand.circle),
-        _ => "a private circle".to_owned(),
-    }
-}
-
 /// What the partner said of it: whether it has what stands, whether it erased what left.
-fn receipt(one: &v1::CircleReason, peer: &v1::Peer, known: &Known) -> &'static str {
-    match (one.may_read, one.stands) {
-        (false, _) => "-",
-        (true, true) if one.held => "received",
-        (true, true) => "no receipt yet (they come about once a minute)",
-        (true, false) if holds_all(one, peer, known) => "confirmed",
-        (true, false) => "asked to erase it; no receipt yet",
+const fn receipt(one: &v1::CircleReason) -> &'static str {
+    match (one.may_read, one.stands, one.held) {
+        (false, _, _) => "-",
+        (true, _, true) => "confirmed",
+        (true, true, false) => "no receipt yet (they come about once a minute)",
+        (true, false, false) => "asked to erase it; no receipt yet",
     }
-}
-
-/// Whether the partner said that it holds the whole log of the circle, the line too by which the
-/// record left.
-fn holds_all(one: &v1::CircleReason, peer: &v1::Peer, known: &Known) -> bool {
-    let is_meant = |circle: &&v1::Circle| {
-        let same = match one.circle.as_str() {
-            "" => circle.sort() == v1::CircleSort::Private && circle.peer == peer.name,
-            name => circle.display_name == name,
-        };
-        known.owns(circle) && same
-    };
-    let circle = known.circles.iter().find(is_meant);
-    circle.is_some_and(|circle| {
-        let reader = circle.readers.iter().find(|one| one.rcp == peer.name);
-        reader.is_some_and(|reader| reader.held_size >= circle.size)
-    })
 }
 
 #[cfg(test)]
@@ -178,46 +133,18 @@ mod tests {
 
     #[test]
     fn a_receipt_is_of_what_stands_or_of_what_left() {
-        let peer = v1::Peer {
-            name: "rcps/bali".into(),
-            display_name: "Bali Process".into(),
-            ..v1::Peer::default()
-        };
-        let known = |held_size| Known {
-            circles: vec![v1::Circle {
-                name: "rcps/own/circles/a".into(),
-                display_name: "donors".into(),
-                size: 5,
-                readers: vec![v1::CircleReader {
-                    rcp: "rcps/bali".into(),
-                    held_size,
-                    ..v1::CircleReader::default()
-                }],
-                ..v1::Circle::default()
-            }],
-            own: "rcps/own".into(),
-            ..Known::default()
-        };
-        let said = |may_read, stands, held, held_size| {
-            let one = v1::CircleReason {
-                circle: "donors".into(),
+        let said = |may_read, stands, held| {
+            receipt(&v1::CircleReason {
                 may_read,
                 stands,
                 held,
                 ..v1::CircleReason::default()
-            };
-            receipt(&one, &peer, &known(held_size))
+            })
         };
-        assert_eq!(said(false, true, true, 5), "-");
-        assert_eq!(said(true, true, true, 4), "received");
-        assert!(said(true, true, false, 4).starts_with("no receipt yet"));
-        assert!(said(true, false, true, 4).starts_with("asked to erase it"));
-        assert_eq!(said(true, false, true, 5), "confirmed");
-        let private = v1::CircleReason {
-            may_read: true,
-            ..v1::CircleReason::default()
-        };
-        let name = circle_name(&private, &peer, &[], &known(0));
-        assert_eq!(name, "private/Bali Process");
+        assert_eq!(said(false, true, true), "-");
+        assert_eq!(said(true, true, true), "confirmed");
+        assert!(said(true, true, false).starts_with("no receipt yet"));
+        assert!(said(true, false, false).starts_with("asked to erase it"));
+        assert_eq!(said(true, false, true), "confirmed");
     }
 }

@@ -1,14 +1,14 @@
 //! The brake on withdrawals: many of one RCP at once are hidden at once and erased a day later.
 //!
 //! A thief of a signing key, or an accident, could otherwise empty every reader's library in a
-//! second. Counted are withdrawals that hide something held here, by the time at which they came.
-//! **Invariant:** what is withdrawn is hidden from the first moment; only its erasure waits, and no
-//! receipt is given meanwhile (PROTOCOL.md, "Withdrawals").
+//! second. Counted are withdrawals that hide something held here, and leaves that take its last
+//! place, by the time at which they came. **Invariant:** what is withdrawn is hidden from the first
+//! moment; only its erasure waits, and no receipt is given meanwhile (PROTOCOL.md, "Withdrawals").
 
 use std::collections::{BTreeSet, VecDeque};
 
 use corridor_proto::line::{Act, ReadLine};
-use corridor_proto::{RcpId, RecordId, UnixMillis};
+use corridor_proto::{LogId, RcpId, RecordId, UnixMillis};
 
 use crate::fact::Fact;
 use crate::limits::{ERASE_DELAY_MS, WITHDRAWALS_PER_HOUR_MAX};
@@ -32,16 +32,23 @@ impl Brake {
 
     /// So many withdrawals came.
     pub(crate) fn note(&mut self, at: UnixMillis, count: u32) {
-        self.recent.retain(|(past, _)| at.since(*past) < HOUR_MS);
+        // What seems to come later was noted by a clock that ran ahead.
+        self.recent
+            .retain(|(past, _)| *past <= at && at.since(*past) < HOUR_MS);
         self.recent.push_back((at, count));
         let sum = self
             .recent
             .iter()
             .map(|(_, count)| u64::from(*count))
             .sum::<u64>();
-        if sum > WITHDRAWALS_PER_HOUR_MAX && self.until.is_none() {
+        if sum > WITHDRAWALS_PER_HOUR_MAX {
             self.until = Some(at.plus(ERASE_DELAY_MS));
         }
+    }
+
+    /// The delay is over; what came within the hour still counts.
+    pub(crate) const fn release(&mut self) {
+        self.until = None;
     }
 }
 
@@ -49,6 +56,7 @@ impl Brake {
 pub(crate) fn count(
     rows: &dyn Rows,
     rcp: &RcpId,
+    log: &LogId,
     lines: &[(Vec<u8>, ReadLine)],
     now: UnixMillis,
 ) -> Option<Fact> {
@@ -56,14 +64,24 @@ pub(crate) fn count(
         let ReadLine::Line(line) = line else {
             return None;
         };
-        let Act::Withdraw(withdrawal) = line.act else {
-            return None;
+        let (record, up_to) = match line.act {
+            Act::Withdraw(withdrawal) => (withdrawal.record, withdrawal.up_to),
+            Act::Leave { record } => (record, 0),
+            _ => return None,
         };
-        let record = withdrawal.record;
         let row = rows.row(&RecordKey { rcp: *rcp, record })?;
-        let mut held = row.versions.iter().filter(|held| !held.erased);
-        let is_new = withdrawal.up_to > row.burnt();
-        (is_new && held.any(|held| held.version <= withdrawal.up_to)).then_some(record)
+        let held = |version: u64| {
+            let mut held = row.versions.iter().filter(|held| !held.erased);
+            held.any(|held| held.version > row.burnt() && held.version <= version)
+        };
+        let mut elsewhere = row.stands.iter().filter(|stand| stand.log != *log);
+        let takes_last = up_to == 0 && !elsewhere.any(|stand| row.lives(stand));
+        let counts = if takes_last {
+            held(u64::MAX)
+        } else {
+            held(up_to)
+        };
+        counts.then_some(record)
     };
     let hidden: BTreeSet<RecordId> = lines.iter().filter_map(|(_, line)| hides(line)).collect();
     let count = u32::try_from(hidden.len()).unwrap_or(u32::MAX);
@@ -76,7 +94,12 @@ pub(crate) fn count(
 
 /// What falls due by the passing of time alone: the end of delays.
 pub fn due(model: &Model, now: UnixMillis) -> Vec<Fact> {
-    let over = |brake: &Brake| brake.until.is_some_and(|until| until <= now);
+    // No delay is longer than it should be, whatever the clock said when it began.
+    let latest = now.plus(ERASE_DELAY_MS);
+    let over = |brake: &Brake| {
+        let until = brake.until;
+        until.is_some_and(|until| until <= now || until > latest)
+    };
     let brakes = model.brakes.iter().filter(|(_, brake)| over(brake));
     brakes
         .map(|(rcp, _)| Fact::EraseNow { rcp: *rcp })
@@ -98,6 +121,14 @@ mod tests {
         let until = UnixMillis(HOUR_MS + 1 + ERASE_DELAY_MS);
         assert_eq!(brake.until(), Some(until));
         brake.note(UnixMillis(2 * HOUR_MS), 60);
-        assert_eq!(brake.until(), Some(until), "the day is counted once");
+        let later = UnixMillis(2 * HOUR_MS + ERASE_DELAY_MS);
+        assert_eq!(brake.until(), Some(later), "a day after the last of them");
+        brake.release();
+        brake.note(UnixMillis(2 * HOUR_MS + 1), 1);
+        assert!(brake.until().is_some(), "the hour is not over");
+        let mut ahead = Brake::default();
+        ahead.note(UnixMillis(90 * HOUR_MS), 50);
+        ahead.note(UnixMillis(HOUR_MS), 1);
+        assert_eq!(ahead.until(), None, "noted by a clock that ran ahead");
     }
 }

@@ -196,13 +196,21 @@ impl Model {
                 self.brakes.entry(*rcp).or_default().note(*at, *count);
             }
             Fact::EraseNow { rcp } => {
-                self.brakes.remove(rcp);
+                if let Some(brake) = self.brakes.get_mut(rcp) {
+                    brake.release();
+                }
                 let Some(rows) = rows else {
                     return Vec::new();
                 };
-                let keys = rows.keys(rcp).into_iter();
+                let mut keys = rows.keys(rcp);
+                // Only those of which something goes change.
+                keys.retain(|key| {
+                    let row = rows.row(key);
+                    row.is_some_and(|mut row| !row.erase(false, false).is_empty())
+                });
+                let keys = keys.iter();
                 return keys
-                    .flat_map(|key| self.change(rows, &key, |_| ()))
+                    .flat_map(|key| self.change(rows, key, |_| ()))
                     .collect();
             }
             Fact::Circle {
@@ -481,7 +489,7 @@ impl Model {
             Act::Withdraw(withdrawal) => self.change(rows, &key(withdrawal.record), |row| {
                 row.withdraw(*id, index, withdrawal, line.time);
             }),
-            Act::Leave { record } => self.change(rows, &key(record), |row| row.leave(id)),
+            Act::Leave { record } => self.change(rows, &key(record), |row| row.leave(id, index)),
             Act::Publish { .. } | Act::Readers { .. } | Act::Restart { .. } => Vec::new(),
         }
     }

@@ -45,6 +45,8 @@ pub struct Stand {
     pub first: u64,
     /// Whether it left the circle.
     pub left: bool,
+    /// Index of the line that decided so: a publish, or the leave.
+    pub decided: u64,
 }
 
 /// A version whose body came, whether or not it is still there.
@@ -170,6 +172,7 @@ impl RecordRow {
             index,
             first: index,
             left: false,
+            decided: index,
         };
         match self.stands.binary_search_by(|stand| stand.log.cmp(&log)) {
             Err(at) => self.stands.insert(at, fresh),
@@ -233,10 +236,20 @@ impl RecordRow {
     }
 
     /// A leave line.
-    pub fn leave(&mut self, log: &LogId) {
-        if let Some(stand) = self.stands.iter_mut().find(|stand| stand.log == *log) {
+    pub fn leave(&mut self, log: &LogId, index: u64) {
+        let stand = self.stands.iter_mut().find(|stand| stand.log == *log);
+        if let Some(stand) = stand.filter(|stand| !stand.left) {
             stand.left = true;
+            stand.decided = index;
         }
+    }
+
+    /// Index of the line by which the record is in a log as it is: a reader that confirms that line
+    /// knows what stands, or has erased what does not.
+    pub fn decided(&self, stand: &Stand) -> u64 {
+        let burnt = self.withdrawn.iter().find(|w| w.log == stand.log);
+        let burnt = burnt.filter(|w| w.withdrawal.up_to >= stand.version);
+        burnt.map_or(0, |w| w.index).max(stand.decided)
     }
 
     /// A body came.
@@ -270,7 +283,7 @@ impl RecordRow {
 
     /// Marks the bodies that must go and gives their places: the burnt ones, and of another RCP's
     /// record whatever no stand in force gives any longer once it left a circle, and the oldest
-    /// beyond [`VERSIONS_PER_RECORD_MAX`]. While withdrawals are `delayed`, the burnt ones wait.
+    /// beyond [`VERSIONS_PER_RECORD_MAX`]. While erasing is `delayed`, all but these wait.
     pub fn erase(&mut self, ours: bool, delayed: bool) -> Vec<Place> {
         let burnt = self.burnt();
         let left = !ours && self.stands.iter().any(|stand| stand.left);
@@ -282,12 +295,8 @@ impl RecordRow {
             .collect();
         let mut places = Vec::new();
         for held in self.versions.iter_mut().filter(|held| !held.erased) {
-            let goes = if held.version <= burnt {
-                !delayed
-            } else {
-                left && !living.contains(&held.version_hash)
-            };
-            if goes {
+            let gone = left && !living.contains(&held.version_hash);
+            if !delayed && (held.version <= burnt || gone) {
                 held.erased = true;
                 places.push(held.place);
             }
@@ -351,7 +360,7 @@ mod tests {
         row.publish(A, 1, 4, hash(4));
         row.publish(A, 2, 5, hash(5));
         assert_eq!(row.living(&A).map(|s| (s.version, s.index)), Some((5, 0)));
-        row.leave(&A);
+        row.leave(&A, 3);
         assert!(row.living(&A).is_none());
         row.publish(A, 4, 4, hash(4));
         assert!(row.living(&A).is_none());
@@ -436,9 +445,9 @@ mod tests {
         row.publish(A, 0, 5, hash(5));
         row.publish(B, 0, 5, hash(5));
         row.held(body(5, 5));
-        row.leave(&A);
+        row.leave(&A, 3);
         assert!(row.erase(false, false).is_empty());
-        row.leave(&B);
+        row.leave(&B, 3);
         assert!(
             row.erase(true, false).is_empty(),
             "the owner keeps its own record"

@@ -6,7 +6,7 @@ use corridor_rules::desk::{Link, link_fits};
 use corridor_rules::row::{RecordKey, RecordRow, Stand, Withdrawn};
 use corridor_rules::serve::Source;
 use corridor_rules::visibility::{Denial, Grant, readable};
-use corridor_rules::{PeerState, Reader, Rows, may_read};
+use corridor_rules::{Log, PeerState, Reader, Rows, Sort, may_read};
 use corridor_store::{StoreError, View};
 
 /// A record as a reader may see it.
@@ -148,7 +148,7 @@ pub struct CircleWhy {
     pub stands: bool,
     /// Whether the partner may read the circle now, and why.
     pub verdict: Result<Grant, Denial>,
-    /// Whether the partner said that it holds the line.
+    /// Whether the partner confirmed that it knows what stands, or has erased what does not.
     pub held: bool,
 }
 
@@ -182,10 +182,10 @@ pub fn explain(
         let held = view.held.get(&(log.id, peer));
         circles.push(CircleWhy {
             log: log.id,
-            name: log.name.clone(),
+            name: circle_name(view, log),
             stands: row.lives(stand),
             verdict: may_read(view, log, &reader, now),
-            held: held.is_some_and(|held| held.checkpoint.size > stand.index),
+            held: held.is_some_and(|held| held.checkpoint.size > row.decided(stand)),
         });
     }
     let reads = |id: &LogId| {
@@ -224,6 +224,17 @@ fn hidden_links(view: &View<'_>, row: &RecordRow, reader: &Reader, now: UnixMill
         .collect()
 }
 
+/// A circle's name; of a private one the partner's who reads it.
+fn circle_name(view: &View<'_>, log: &Log) -> String {
+    match log.sort {
+        Sort::Private(peer) => {
+            let name = view.peers.get(&peer).map(|peer| peer.name.as_str());
+            format!("private/{}", name.unwrap_or_default())
+        }
+        _ => log.name.clone(),
+    }
+}
+
 fn sentence(row: &RecordRow, circles: &[CircleWhy]) -> String {
     let burnt = |stand: &Stand| stand.version <= row.burnt();
     if row.stands.iter().all(burnt) && row.burnt() > 0 {
@@ -233,10 +244,7 @@ fn sentence(row: &RecordRow, circles: &[CircleWhy]) -> String {
     if standing.is_empty() {
         return "No: the record stands in no circle; it is internal.".to_owned();
     }
-    let name = |circle: &CircleWhy| match circle.name.as_str() {
-        "" => "a private circle".to_owned(),
-        name => format!("circle {name}"),
-    };
+    let name = |circle: &CircleWhy| format!("circle {}", circle.name);
     let granted = standing
         .iter()
         .find_map(|circle| Some((circle, circle.verdict.ok()?)));

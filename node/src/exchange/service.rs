@@ -21,7 +21,7 @@ use super::drive::{Incoming, Streams, drive};
 use super::rpc::exchange_service_server::ExchangeService;
 use super::tls::PeerCert;
 use crate::edge;
-use crate::limits::{FRAMES_QUEUED, HELLOS_PER_SECOND};
+use crate::limits::{FRAMES_QUEUED, HELLOS_PER_SECOND, LINK_TIME};
 
 /// One accepted connection: whose, and the halves of its link that have come so far.
 #[derive(Clone)]
@@ -39,13 +39,18 @@ struct Halves {
 }
 
 impl PeerConnection {
-    /// A connection of whoever showed this certificate, and what cuts it.
+    /// A connection of whoever showed this certificate, and what cuts it: it is cut if it has not
+    /// become a link in time, so that nobody keeps a place by doing nothing.
     pub fn new(cert: PeerCert, cut: Cut) -> Self {
-        Self {
-            cert,
-            cut,
-            halves: Arc::default(),
-        }
+        let halves: Arc<Mutex<Halves>> = Arc::default();
+        let (late, watched) = (cut.clone(), Arc::clone(&halves));
+        tokio::spawn(async move {
+            tokio::time::sleep(LINK_TIME).await;
+            if !watched.lock().unwrap_or_else(PoisonError::into_inner).used {
+                late.now();
+            }
+        });
+        Self { cert, cut, halves }
     }
 }
 

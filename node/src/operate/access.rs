@@ -3,6 +3,7 @@
 //! Only hashes are kept. The file is read again whenever it changed, so that a token taken out of
 //! it ends within seconds. **Invariant:** a token that is not in the file opens nothing.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -40,11 +41,15 @@ struct Tokens {
     token: Vec<Entry>,
 }
 
+/// What tells one state of the file from another: two may be written within one tick of the clock,
+/// but each is a file of its own.
+type Stamp = (SystemTime, u64, u64);
+
 /// The tokens of a node.
 #[derive(Debug)]
 pub struct Access {
     path: PathBuf,
-    read: Mutex<Option<(SystemTime, Tokens)>>,
+    read: Mutex<Option<(Stamp, Tokens)>>,
 }
 
 impl Access {
@@ -99,15 +104,14 @@ impl Access {
     }
 
     fn current(&self) -> Option<Tokens> {
-        let modified = std::fs::metadata(&self.path)
-            .and_then(|meta| meta.modified())
-            .ok()?;
+        let meta = std::fs::metadata(&self.path).ok()?;
+        let stamp = (meta.modified().ok()?, meta.ino(), meta.len());
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         match read.as_ref() {
-            Some((at, tokens)) if *at == modified => Some(tokens.clone()),
+            Some((at, tokens)) if *at == stamp => Some(tokens.clone()),
             _ => {
                 let tokens = self.load().ok()?;
-                *read = Some((modified, tokens.clone()));
+                *read = Some((stamp, tokens.clone()));
                 Some(tokens)
             }
         }

@@ -7,6 +7,7 @@ use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::key::SecretKey;
 use corridor_proto::{RcpId, Reason};
 use corridor_rules::desk::{Desk, Wish};
+use corridor_rules::ingest::{Arrival, JOURNAL_LOST_ITS_END};
 use corridor_store::{Item, Signer, Store};
 
 use super::config::Config;
@@ -36,13 +37,21 @@ pub fn rotate(
     let folder = KeyFolder::of(data);
     let config = Config::read(data)?;
     let signer = Arc::new(Signer::new(folder.read()?.signing));
-    let (store, _) = corridor_store::open(data, signer, &mut |_, _| {})?;
+    let (store, opening) = corridor_store::open(data, signer, &mut |_, _| {})?;
+    if opening.lost_its_end {
+        let reason = JOURNAL_LOST_ITS_END;
+        let stopped = Item::Arrival(Arrival::StopSigning { reason });
+        store.append_blocking(stopped, edge::now())?;
+    }
     let rotated = decide(data, &store, &config, recovery, compromised_since)
         .and_then(|rotation| rotation.carry_out(&store, &folder, next_recovery));
     // The folder must be free again before the caller hears of it.
     let closed = store.close();
     let seq = rotated?;
-    closed?;
+    if let Err(error) = closed {
+        // The rotation stands all the same, and the next start rebuilds the index.
+        tracing::warn!(%error, "the index was not written out");
+    }
     Ok(seq)
 }
 

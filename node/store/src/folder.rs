@@ -58,6 +58,32 @@ impl Folder {
     }
 }
 
+impl Folder {
+    fn lost_end(&self) -> PathBuf {
+        self.journal.with_extension("lost-end")
+    }
+
+    /// Notes for good that the journal has lost acknowledged writes.
+    pub fn note_lost_end(&self) -> Result<(), StoreError> {
+        let path = self.lost_end();
+        let written = match write_durably(&path, b"") {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            written => written,
+        };
+        let synced = written.and_then(|()| path.parent().map_or(Ok(()), sync_folder));
+        synced.map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Whether the journal was ever found to have lost acknowledged writes.
+    pub fn has_lost_its_end(&self) -> bool {
+        self.lost_end().exists()
+    }
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 fn lock(path: &Path) -> Result<File, StoreError> {
     let lock = path.join(LOCK_FILE);
     let io = |source| StoreError::Io {

@@ -43,30 +43,35 @@ pub(crate) struct Index {
     is_up: Arc<AtomicBool>,
 }
 
+/// An index, how much it has seen, and why the one before was thrown away if it was.
+type Opened = (Index, Option<Position>, Option<String>);
+
 /// What a failure of the index unwinds with while the store is being opened.
 pub(crate) struct Unusable(pub String);
 
 impl Index {
-    /// Opens the index, or makes an empty one; one that cannot be opened is thrown away. The second
-    /// value says why that was done.
-    pub fn open(path: &Path) -> Result<(Self, Option<String>), StoreError> {
+    /// Opens the index, or makes an empty one; one that cannot be opened is thrown away. Gives how
+    /// much it has seen, and why it was thrown away if it was.
+    pub fn open(path: &Path) -> Result<Opened, StoreError> {
         let found = if mark(path).exists() {
             Err("it failed while the node was up".to_owned())
         } else {
-            Self::try_open(path)
+            Self::try_open(path).and_then(Self::placed)
         };
         match found {
-            // Without its position nothing is known of how far the rows go.
-            Ok(index) if index.position().is_none() && !index.db.is_empty() => {
-                drop(index);
-                Ok((
-                    Self::renew(path)?,
-                    Some("it did not say how far it goes".to_owned()),
-                ))
-            }
-            Ok(index) => Ok((index, None)),
-            Err(why) => Ok((Self::renew(path)?, Some(why))),
+            Ok((index, seen)) => Ok((index, seen, None)),
+            Err(why) => Ok((Self::renew(path)?, None, Some(why))),
         }
+    }
+
+    /// An index and how much it has seen.
+    fn placed(self) -> Result<(Self, Option<Position>), String> {
+        let (seen, is_empty) = unless_it_stops(|| Ok((self.position(), self.db.is_empty())))?;
+        // Without its position nothing is known of how far the rows go.
+        if seen.is_none() && !is_empty {
+            return Err("it did not say how far it goes".to_owned());
+        }
+        Ok((self, seen))
     }
 
     /// From now on a failure ends the process.

@@ -61,7 +61,8 @@ pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
             .bytes(stand.version_hash.as_bytes())
             .u64(stand.index)
             .u64(stand.first)
-            .u8(u8::from(stand.left));
+            .u8(u8::from(stand.left))
+            .u64(stand.decided);
     }
     writer = writer.count(WHAT, row.versions.len())?;
     for held in &row.versions {
@@ -121,6 +122,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
             index: read.u64()?,
             first: read.u64()?,
             left: flag(&mut read)?,
+            decided: read.u64()?,
         });
     }
     for _ in 0..read.u16()? {
@@ -183,6 +185,7 @@ mod tests {
                 index: 10,
                 first: 11,
                 left: true,
+                decided: 19,
             }],
             versions: vec![HeldVersion {
                 version: 9,
@@ -209,7 +212,7 @@ mod tests {
         assert_eq!(decode(&bytes), Ok(row()));
         let digest = Sha256::digest(&bytes);
         let short: Vec<u8> = digest.iter().take(4).copied().collect();
-        assert_eq!((bytes.len(), short), (433, vec![35, 187, 56, 26]));
+        assert_eq!((bytes.len(), short), (441, vec![113, 42, 181, 185]));
         for end in 0..bytes.len() {
             assert!(decode(&bytes[..end]).is_err(), "cut at {end}");
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use corridor_node::limits::LINK_TIME;
 use corridor_proto::{LogId, UnixMillis, v1};
 use corridor_rules::PeerState;
 use corridor_rules::desk::Wish;
@@ -126,6 +127,23 @@ async fn the_stream_of_a_paused_reader_ends_within_five_seconds() -> Result<()> 
     let from = Instant::now();
     assert_eq!(wire.end().await?.as_deref(), Some("STATE_CHANGED"));
     wire.seen.ends_within(from, CUT).await?;
+    Ok(())
+}
+
+/// Places for connections are few: nobody keeps one by doing nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_becomes_no_link_is_cut() -> Result<()> {
+    let office = Office::open("Almaty Process", true).await?;
+    let idle = Stranger::new()?.dial(&office).await?;
+    let partner = Stranger::new()?;
+    partner.befriend(&office).await?;
+    let mut half = partner.dial(&office).await?;
+    let from = Instant::now();
+    // One stream alone is no link.
+    let _session = half.client.session(tokio_stream::pending()).await?;
+    let bound = LINK_TIME + CUT;
+    idle.seen.ends_within(from, bound).await?;
+    half.seen.ends_within(from, bound).await?;
     Ok(())
 }
 

@@ -72,7 +72,7 @@ pub(super) fn lines(
             blob: list.1,
         });
     }
-    facts.extend(brake::count(rows, peer, package.lines(), now));
+    facts.extend(brake::count(rows, peer, &id, package.lines(), now));
     facts.push(Fact::Lines {
         log: id,
         from: message.from,

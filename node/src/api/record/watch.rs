@@ -80,8 +80,10 @@ impl Follower {
     /// Tells what changed since the last look, and then a cursor if there was anything.
     async fn look(&mut self) -> Looked {
         self.api.reader(&self.metadata)?;
-        let since = self.seen;
         let store = self.api.desk.store().clone();
+        let present = store.read(|view| view.revision);
+        // A cursor of a later state than this: the folder was set back, and all is new again.
+        let since = if self.seen > present { 0 } else { self.seen };
         let (seen, changed) = store.read(|view| (view.revision, view.changed_since(since)));
         let mut told = false;
         if let Some(keys) = changed {

@@ -60,19 +60,23 @@ pub(crate) fn open_sized(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Store, Opening), StoreError> {
     let folder = Folder::open(path)?;
-    let (index, mut rebuilt) = Index::open(&folder.index)?;
-    let seen = index.position();
-    let mut attempt = Attempt::make(&folder, index, options, progress)?;
+    let (index, seen, mut rebuilt) = Index::open(&folder.index)?;
+    let mut attempt = Attempt::make(&folder, (index, seen), options, progress)?;
     // A cut is made once: what the first look found is what is told.
     let first = attempt.recovery.clone();
-    let lost_its_end = seen.is_some_and(|seen| attempt.is_behind(&seen));
+    if seen.is_some_and(|seen| attempt.is_behind(&seen)) {
+        // Durable before the proof is thrown away with the index.
+        folder.note_lost_end()?;
+    }
+    let lost_its_end = folder.has_lost_its_end();
     if seen.is_none() && rebuilt.is_none() && first.groups > 1 {
         rebuilt = Some("it was missing or empty".to_owned());
     }
     if let Some(why) = attempt.misfit.take() {
         rebuilt = Some(why);
         drop(attempt);
-        attempt = Attempt::make(&folder, Index::renew(&folder.index)?, options, progress)?;
+        let fresh = (Index::renew(&folder.index)?, None);
+        attempt = Attempt::make(&folder, fresh, options, progress)?;
         if let Some(why) = attempt.misfit {
             return Err(StoreError::Index(why));
         }
@@ -110,11 +114,11 @@ struct Attempt {
 impl Attempt {
     fn make(
         folder: &Folder,
-        index: Index,
+        (index, seen): (Index, Option<Position>),
         options: &Options<'_>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, StoreError> {
-        let mut fold = Fold::new(index.clone(), index.position());
+        let mut fold = Fold::new(index.clone(), seen);
         let ran = usable(|| fold.run(folder, options, progress));
         let (journal, recovery) = match ran {
             Ok(opened) => opened?,
@@ -261,7 +265,10 @@ impl Fold {
         self.position = Some(group.position);
         if self.batch.len() >= REBUILD_BATCH && !indexed {
             let batch = std::mem::take(&mut self.batch);
-            self.index.apply(batch, &group.position);
+            // Over rows that do not fit nothing is written: they are thrown away.
+            if self.fits() {
+                self.index.apply(batch, &group.position);
+            }
         }
         Ok(())
     }

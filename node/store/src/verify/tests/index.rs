@@ -41,7 +41,7 @@ fn a_changed_row_is_named() {
     stopped.forge(|index, batch| {
         let mut rows = Overlay { index, batch };
         let mut row = corridor_rules::Rows::row(&rows, &key).expect("row");
-        row.leave(&stopped.me.public());
+        row.leave(&stopped.me.public(), 9);
         rows.put(&key, row);
     });
     stopped.index_is_named("rows that are not what the journal says: 1, such as that of record");
