@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::JOURNAL_LOST_ITS_END;
-use corridor_tests::nodes::{Office, until};
+use corridor_tests::nodes::{Office, PATIENCE, until};
 
 fn place_of(bytes: &[u8], needle: &[u8]) -> Result<usize> {
     let mut windows = bytes.windows(needle.len());
@@ -37,6 +37,18 @@ async fn a_node_with_a_damaged_journal_shows_what_it_holds_and_writes_nothing() 
     Ok(())
 }
 
+/// How many records a follower is told of until it has caught up, and its cursor.
+async fn followed(office: &Office, cursor: Option<String>) -> Result<(usize, String)> {
+    let mut watch = office.integrator().await?.watch(cursor);
+    for told in 0.. {
+        let next = tokio::time::timeout(PATIENCE, watch.next()).await;
+        if let Some(cursor) = next.context("nothing came")??.cursor {
+            return Ok((told, cursor));
+        }
+    }
+    anyhow::bail!("it never catches up")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_journal_lost_its_end_signs_nothing_more() -> Result<()> {
     let mut office = Office::open("PIDC", true).await?;
@@ -48,8 +60,12 @@ async fn a_node_whose_journal_lost_its_end_signs_nothing_more() -> Result<()> {
     let segment = office.data().join("journal").join("00000000.seg");
     let older = std::fs::read(&segment)?;
     office.reopen().await?;
-    let lost = office.publish("Second", &[public]).await?;
+    let mut lost = office.publish("Second", &[public]).await?;
+    for title in ["Third", "Fourth", "Fifth", "Sixth"] {
+        lost = office.publish(title, &[public]).await?;
+    }
     until("the partner has it", || partner.holds(&office, lost)).await?;
+    let cursor = followed(&office, None).await?.1;
     office.close().await?;
     std::fs::write(&segment, older)?;
     office.reopen().await?;
@@ -58,6 +74,8 @@ async fn a_node_whose_journal_lost_its_end_signs_nothing_more() -> Result<()> {
         .store()
         .read(|view| view.signing_stopped.clone());
     assert_eq!(stopped.as_deref(), Some(JOURNAL_LOST_ITS_END));
+    // To whoever was told of more than there is now, all is new again.
+    assert_eq!(followed(&office, Some(cursor)).await?.0, 1);
     let refused = office.publish("Third", &[public]).await;
     assert!(refused.is_err(), "two roots for one size");
     // What cuts a partner off signs nothing, and is possible all the same.

@@ -361,6 +361,9 @@ mod tests {
         row.publish(A, 2, 5, hash(5));
         assert_eq!(row.living(&A).map(|s| (s.version, s.index)), Some((5, 0)));
         row.leave(&A, 3);
+        assert_eq!(row.decided(&row.stands[0]), 3, "the leave, not the publish");
+        row.leave(&A, 9);
+        assert_eq!(row.decided(&row.stands[0]), 3, "it leaves once");
         assert!(row.living(&A).is_none());
         row.publish(A, 4, 4, hash(4));
         assert!(row.living(&A).is_none());

@@ -163,4 +163,22 @@ mod tests {
             "only hashes are kept"
         );
     }
+
+    #[test]
+    fn a_token_made_within_the_same_tick_of_the_clock_opens_at_once() {
+        let folder = tempfile::tempdir().expect("folder");
+        std::fs::create_dir(folder.path().join("keys")).expect("keys");
+        let access = Access::of(folder.path());
+        let path = folder.path().join("keys/tokens.toml");
+        let modified = || std::fs::metadata(&path).and_then(|meta| meta.modified());
+        let made = |label| access.create(Scope::Desk, label, UnixMillis(0));
+        let first = made("first").expect("create");
+        assert!(access.scope(&first, UnixMillis(5)).is_some());
+        let tick = modified().expect("time");
+        let second = made("second").expect("create");
+        let file = std::fs::File::options().append(true).open(&path);
+        file.expect("file").set_modified(tick).expect("set");
+        assert_eq!(modified().expect("time"), tick);
+        assert!(access.scope(&second, UnixMillis(5)).is_some());
+    }
 }
