@@ -164,8 +164,10 @@ async fn an_invitation_is_handed_over_as_the_link_that_was_printed() -> Result<(
     let link = said.lines().next().unwrap_or_default();
     let profile = invited.profile();
     let accept = format!("corridor --profile {} peer accept", profile.display());
-    let (code, said) = corridor(&format!("{accept} {}", &link[..link.len() - 1])).await;
-    assert!(code == 2 && said.contains("copy it again"), "{said}");
+    for lost in 1..6 {
+        let (code, said) = corridor(&format!("{accept} {}", &link[..link.len() - lost])).await;
+        assert!(code == 2 && said.contains("copy it again"), "{said}");
+    }
     let (code, said) = corridor(&format!("{accept} {link}")).await;
     assert!(code == 0 && said.contains("Abu Dhabi Dialogue"), "{said}");
     until("both sides have accepted", || {

@@ -4,8 +4,10 @@
 
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
+use corridor_rules::Reader;
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::HEAD_LACKING;
+use corridor_rules::visibility::may_read;
 use corridor_tests::sim::run::plan_of;
 use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
 
@@ -131,6 +133,84 @@ fn publish(record: RecordId, log: LogId) -> Wish {
         links: Vec::new(),
         circles: Some(vec![log]),
         draft: None,
+    }
+}
+
+/// A circle of the first node that the second reads.
+fn circle_for_the_other(world: &mut World) -> LogId {
+    let before: Vec<LogId> = world.nodes[0].model.logs.keys().copied().collect();
+    world.open_circle(0);
+    let mut logs = world.nodes[0].model.logs.keys().copied();
+    let log = logs.find(|log| !before.contains(log)).expect("opened");
+    world.set_readers(0);
+    while !is_read(world, log) {
+        world.set_readers(0);
+    }
+    log
+}
+
+fn is_read(world: &World, log: LogId) -> bool {
+    let log = &world.nodes[0].model.logs[&log];
+    let reader = Reader::Peer(world.nodes[1].rcp);
+    may_read(&world.nodes[0].model, log, &reader, world.now).is_ok()
+}
+
+#[test]
+fn a_record_that_stands_in_two_circles_is_fetched_once() {
+    for seed in 0..32 {
+        let mut world = two_partners(seed);
+        let circles = [
+            LogId::public(&world.nodes[0].rcp),
+            circle_for_the_other(&mut world),
+        ];
+        let record = RecordId::new([9; 16]);
+        carry_out(&mut world, publish(record, circles[0]));
+        let share = Wish::Share {
+            record,
+            version: world.now.0,
+            links: Vec::new(),
+            circles: vec![circles[1]],
+        };
+        carry_out(&mut world, share);
+        world.connect((0, 1));
+        world.rest();
+        let came = world.connections[&(0, 1)].ends[1].sent.len();
+        assert_eq!(came, 1, "seed {seed}");
+        let row = world.nodes[1].store.rows.values().next().expect("held");
+        assert_eq!(row.stands.len(), 2, "it stands in both");
+    }
+}
+
+/// A want that was on its way while its log was taken away and given back answers nothing: the
+/// reader has forgotten it, and asks again after it has pulled again.
+#[test]
+fn a_reader_removed_and_added_again_gets_each_record_once_and_refuses_nothing() {
+    for seed in 0..64 {
+        let mut world = two_partners(seed);
+        let log = circle_for_the_other(&mut world);
+        for record in 1..6 {
+            carry_out(&mut world, publish(RecordId::new([record; 16]), log));
+        }
+        world.connect((0, 1));
+        for round in 0..60 {
+            let events = world.events();
+            let Some(event) = world.rng.pick(&events) else {
+                break;
+            };
+            world.happen(event);
+            if round % 2 == 0 {
+                world.set_readers(0);
+            }
+        }
+        while !is_read(&world, log) {
+            world.set_readers(0);
+        }
+        world.rest();
+        let rows = world.nodes[1].store.rows.len();
+        assert_eq!(rows, 5, "seed {seed}");
+        for end in &world.connections[&(0, 1)].ends {
+            assert_eq!(end.link.last_refusal(), None, "seed {seed}");
+        }
     }
 }
 

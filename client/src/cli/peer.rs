@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use corridor_proto::RcpId;
 use corridor_proto::wire::Invitation;
+use corridor_proto::{RcpId, Reason};
 use serde_json::json;
 
 use super::fail::Failure;
@@ -243,16 +243,25 @@ async fn given(session: &mut Session<'_>, text: &str) -> Result<Vec<u8>, Failure
     }
 }
 
-/// The invitation's bytes, out of the link if they came as one. What is neither goes to the node as
-/// it came, which says what is wrong with it.
+/// The invitation's bytes, out of the link if they came as one. What is neither, or whole and
+/// wrong, goes to the node as it came, which says what is wrong with it.
 fn invitation_bytes(given: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    match std::str::from_utf8(&given) {
-        Ok(text) if Invitation::is_link(text) => Invitation::read_link(text).map_err(|_| {
-            let text = "the link is not whole; copy it again, from its first letter to its last";
-            Failure::Usage(text.to_owned())
-        }),
-        _ => Ok(given),
-    }
+    let Some(link) = std::str::from_utf8(&given)
+        .ok()
+        .filter(|text| Invitation::is_link(text))
+    else {
+        return Ok(given);
+    };
+    let bytes = Invitation::read_link(link);
+    // A link that lost its end may still decode; what it carries then breaks off.
+    let cut = bytes.as_ref().is_ok_and(|bytes| {
+        let read = Invitation::decode(bytes).map_err(|refusal| refusal.reason);
+        matches!(read, Err(Reason::Malformed | Reason::Truncated))
+    });
+    bytes.ok().filter(|_| !cut).ok_or_else(|| {
+        let text = "the link is not whole; copy it again, from its first letter to its last";
+        Failure::Usage(text.to_owned())
+    })
 }
 
 async fn list(session: &mut Session<'_>) -> Result<(), Failure> {

@@ -47,7 +47,7 @@ impl Link {
         let verdict = match frame {
             Frame::Pull(pull) => self.pull(&pull, context, out),
             Frame::Package(package) => self.package(package, context, out),
-            Frame::Want(want) => self.want(&want, context, out),
+            Frame::Want(want) => self.want(&want, context),
             Frame::Records(records) => self.records(records, out),
             Frame::Gone(gone) => self.gone(&gone),
             Frame::Credit(credit) => {
@@ -146,24 +146,15 @@ impl Link {
         Ok(())
     }
 
-    fn want(
-        &mut self,
-        want: &v1::Want,
-        context: &Context<'_>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
+    fn want(&mut self, want: &v1::Want, context: &Context<'_>) -> Result<(), Refusal> {
         let id = LogId::from_slice(&want.log)?;
         if want.ranges.len() > WANT_RANGES_MAX
             || self.wanted.len() + want.ranges.len() > WANTED_RANGES_MAX
         {
             return Err(Refusal::new("want", Reason::TooLong));
         }
-        if !reads(context, &id, &self.peer) {
-            let gone = v1::Gone {
-                log: want.log.clone(),
-                ranges: want.ranges.clone(),
-            };
-            out.push(carry(Frame::Gone(gone)));
+        // A want of before the peer heard that the log is gone is void: it has forgotten it.
+        if !self.serving.contains_key(&id) {
             return Ok(());
         }
         let size = context.model.logs.get(&id).map_or(0, Log::size);
@@ -185,8 +176,7 @@ impl Link {
         for item in message.records {
             let index = item.index;
             let named = following.in_flight.remove(&index).ok_or(unasked)?;
-            self.coming.remove(&named.version_hash);
-            following.answered.insert(index);
+            following.answered.insert(index, Some(named.version_hash));
             records.push((index, named, wire::record(item)));
         }
         out.push(Output::Verify(Unverified {
@@ -207,13 +197,13 @@ impl Link {
             for named in std::mem::take(&mut following.in_flight).values() {
                 self.coming.remove(&named.version_hash);
             }
-            following.answered.clear();
+            following.forget_answers(&mut self.coming, |_| false);
         }
         for range in &gone.ranges {
             let asked = range.from..range.to.max(range.from);
             for (index, named) in following.in_flight.extract_if(asked, |_, _| true) {
                 self.coming.remove(&named.version_hash);
-                following.answered.insert(index);
+                following.answered.insert(index, None);
             }
         }
         Ok(())
@@ -251,9 +241,12 @@ impl Link {
             let Some(log) = model.logs.get(id).filter(|log| !log.missing.is_empty()) else {
                 continue;
             };
+            if following.answered.len() > WANTS_IN_FLIGHT {
+                following.forget_answers(&mut self.coming, |at| log.missing.contains_key(&at));
+            }
             let room = WANTS_IN_FLIGHT.saturating_sub(in_flight);
             let missing = log.missing.iter().rev().filter(|(index, _)| {
-                !following.in_flight.contains_key(index) && !following.answered.contains(index)
+                !following.in_flight.contains_key(index) && !following.answered.contains_key(index)
             });
             // One version may stand in several logs: it is asked for in one of them.
             let fresh: Vec<(u64, Named)> = missing
@@ -353,16 +346,7 @@ impl Link {
     /// Answers to what was asked for next, and how many records were looked up for them.
     fn next_records(&mut self, context: &Context<'_>) -> Option<(Vec<Frame>, usize)> {
         let (id, from, to) = self.wanted.pop_front()?;
-        let log = context
-            .model
-            .logs
-            .get(&id)
-            .filter(|_| reads(context, &id, &self.peer));
-        let Some(log) = log else {
-            let ranges = vec![v1::IndexRange { from, to }];
-            let log = id.as_bytes().to_vec();
-            return Some((vec![Frame::Gone(v1::Gone { log, ranges })], 1));
-        };
+        let log = context.model.logs.get(&id)?;
         let (records, gone, answered) = serve::records(context.source, log, (from..to).rev());
         let rest = to.saturating_sub(u64::try_from(answered).unwrap_or(u64::MAX));
         if rest > from {

@@ -12,7 +12,7 @@
 mod carry;
 mod session;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use corridor_proto::have::{HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
@@ -130,9 +130,20 @@ struct Following {
     refused: bool,
     /// Indexes that were asked for, and what their lines name.
     in_flight: BTreeMap<u64, Named>,
-    /// Indexes that were answered: the record came, or is not to be had. Whatever is missing all
-    /// the same is asked for again when the log has news.
-    answered: BTreeSet<u64>,
+    /// Indexes that were answered: the record came, of this version hash, or is not to be had.
+    /// Whatever is missing all the same is asked for again when the log has news.
+    answered: BTreeMap<u64, Option<Hash>>,
+}
+
+impl Following {
+    /// Forgets the answers that are not to be kept, so that what they brought may be asked for.
+    fn forget_answers(&mut self, coming: &mut HashSet<Hash>, keep: impl Fn(u64) -> bool) {
+        for (_, came) in self.answered.extract_if(.., |index, _| !keep(*index)) {
+            if let Some(came) = came {
+                coming.remove(&came);
+            }
+        }
+    }
 }
 
 /// One side of a connection.
@@ -151,7 +162,8 @@ pub struct Link {
     serving: BTreeMap<LogId, Serving>,
     wanted: VecDeque<(LogId, u64, u64)>,
     following: BTreeMap<LogId, Following>,
-    /// Versions asked for in any log: none is asked for in two.
+    /// Versions asked for in any log, and those that came and may not be stored yet: none is asked
+    /// for in two.
     coming: HashSet<Hash>,
     credit: i64,
     granted: u64,
@@ -356,6 +368,8 @@ impl Link {
             }
             stays
         });
+        let serving = &self.serving;
+        self.wanted.retain(|(id, ..)| serving.contains_key(id));
     }
 
     fn readable<'a>(&self, context: &Context<'a>) -> impl Iterator<Item = &'a Log> {

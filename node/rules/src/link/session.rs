@@ -1,6 +1,6 @@
 //! The `Session` side of a link: who we are, what we have, receipts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
 use corridor_proto::key::NO_SIGNATURE;
@@ -304,10 +304,10 @@ impl Link {
                 news: true,
                 refused: false,
                 in_flight: BTreeMap::new(),
-                answered: BTreeSet::new(),
+                answered: BTreeMap::new(),
             });
             following.news = true;
-            following.answered.clear();
+            following.forget_answers(&mut self.coming, |_| false);
         }
     }
 
