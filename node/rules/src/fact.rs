@@ -233,6 +233,37 @@ pub enum Fact {
         /// Why: a stable code.
         reason: String,
     },
+    /// A person says that no other copy of this folder runs any more.
+    OtherCopyGone {
+        /// When.
+        at: UnixMillis,
+    },
+    /// The first start number that a peer gave back after that.
+    StartKnown {
+        /// Who gave it back.
+        rcp: RcpId,
+        /// The number.
+        number: StartNumber,
+    },
+    /// Each log of ours was restarted: this node signs again.
+    SigningResumed {
+        /// When.
+        at: UnixMillis,
+    },
+    /// The owner restarted a log on another branch than the one held: it is taken again from its
+    /// first line. What the old branch withdrew and let leave stays so.
+    Rewound {
+        /// Which log.
+        log: LogId,
+    },
+    /// Lines of ours that are void: a reader held them, and this folder had lost them when their
+    /// log was restarted. What they withdraw and let leave counts.
+    VoidLines {
+        /// Which log.
+        log: LogId,
+        /// The lines.
+        lines: Vec<Vec<u8>>,
+    },
 }
 
 /// Salt and content as a blob.

@@ -41,5 +41,7 @@ pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 pub const INVITATIONS_MAX: usize = 256;
 /// Former start numbers of this folder that are kept: a start an hour for ten years.
 pub const STARTS_MAX: usize = 100_000;
+/// Restart lines in one log: a restart a month for eighty years.
+pub const RESTARTS_MAX: usize = 1_000;
 /// Carry frames that may overtake the hello: credits, pulls and wants of one step.
 pub const EARLY_FRAMES_MAX: usize = 256;

@@ -3,12 +3,12 @@
 //! What a line means for a record is [`crate::row`]'s. **Invariant:** a log only grows, and nothing
 //! in it depends on a clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::line::{Act, ReadLine, ReaderList};
 use corridor_proto::tree::Tree;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId};
 
 use crate::fact::Place;
 use crate::row::Named;
@@ -55,6 +55,26 @@ pub struct Readers {
     pub place: Place,
 }
 
+/// A restart of a log: where it went on in a new incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// Index of its line, which is the size of the prefix that it continues.
+    pub index: u64,
+    /// The incarnation that began.
+    pub incarnation: u64,
+}
+
+/// Lines of a log of ours that a restart made void, as far as readers held them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Void {
+    /// Their leaf hashes.
+    pub leaves: BTreeSet<Hash>,
+    /// What they published, by version hash: a person may publish it again.
+    pub published: BTreeMap<Hash, (RecordId, u64)>,
+    /// The records that they withdrew or let leave.
+    pub taken: BTreeSet<RecordId>,
+}
+
 /// One log, ours or followed.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -88,6 +108,12 @@ pub struct Log {
     pub stop: Option<Stop>,
     /// Publish lines in force whose bodies are still to be fetched: index, and what each names.
     pub missing: BTreeMap<u64, Named>,
+    /// Its restarts, in order.
+    pub restarts: Vec<Restart>,
+    /// What they made void, of a log of ours.
+    pub void: Void,
+    /// Whether its lines are taken again and have not yet reached the restart.
+    pub retaken: bool,
 }
 
 impl Log {
@@ -109,7 +135,22 @@ impl Log {
             last_withdrawal: None,
             stop: None,
             missing: BTreeMap::new(),
+            restarts: Vec::new(),
+            void: Void::default(),
+            retaken: false,
         }
+    }
+
+    /// Forgets its lines: they are taken again from the first. What stopped it goes on doing so.
+    pub(crate) fn rewind(&mut self) {
+        self.tree = Tree::new();
+        self.head = None;
+        self.held_head = None;
+        self.readers_line = None;
+        self.last_withdrawal = None;
+        self.missing.clear();
+        self.restarts.clear();
+        self.retaken = true;
     }
 
     /// Lines held.
@@ -157,7 +198,9 @@ impl Log {
                     self.readers_line = Some((index, list));
                 }
                 Act::Restart { incarnation, .. } => {
+                    self.retaken &= incarnation <= self.incarnation;
                     self.incarnation = self.incarnation.max(incarnation);
+                    self.restarts.push(Restart { index, incarnation });
                 }
                 Act::Withdraw(_) => self.last_withdrawal = Some(index),
                 Act::Publish { .. } | Act::Leave { .. } => {}

@@ -10,16 +10,17 @@ use corridor_proto::card::{SignedCard, VerifiedCard};
 use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
 use corridor_proto::id::Token;
-use corridor_proto::line::{Act, ReadLine, ReaderList, read_line};
+use corridor_proto::line::{Act, ReadLine, ReaderList, Withdrawal, read_line};
 use corridor_proto::record::Header;
 use corridor_proto::tree::leaf_hash;
 use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 
 use crate::brake::Brake;
 use crate::fact::{Fact, Place, SignedStart, unblob};
+use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION};
 use crate::log::{Head, Log, Readers, Sort};
 use crate::peer::{Peer, PeerState};
-use crate::row::{HeldVersion, Named, RecordKey, RecordRow};
+use crate::row::{HeldVersion, Named, RecordKey, RecordRow, VOID};
 
 /// Rows of records, to be read.
 pub trait Rows {
@@ -97,6 +98,10 @@ pub struct Model {
     pub brakes: BTreeMap<RcpId, Brake>,
     /// Why nothing is signed any more, if so.
     pub signing_stopped: Option<String>,
+    /// Whether another copy of this folder may run.
+    pub another_copy: bool,
+    /// Peers that may still give back a start number of the copy that is gone.
+    pub awaited: BTreeSet<RcpId>,
     /// Groups of facts so far.
     pub revision: u64,
 }
@@ -118,8 +123,18 @@ impl Model {
             start: StartNumber::ZERO,
             brakes: BTreeMap::new(),
             signing_stopped: None,
+            another_copy: false,
+            awaited: BTreeSet::new(),
             revision: 0,
         }
+    }
+
+    /// Whether sessions are opened: not while another copy may run, nor under keys that others
+    /// have replaced.
+    pub fn may_exchange(&self) -> bool {
+        let keys = [KEYS_PREDATE_A_ROTATION, CHARTER_FORKED];
+        let stopped = self.signing_stopped.as_deref();
+        !self.another_copy && !stopped.is_some_and(|reason| keys.contains(&reason))
     }
 
     /// The state of a peer; `None` for a stranger.
@@ -297,8 +312,20 @@ impl Model {
                 self.accepted.insert(*rcp, *token);
             }
             Fact::SigningStopped { reason } => {
+                self.another_copy |= reason == ANOTHER_COPY_RAN;
                 self.signing_stopped.get_or_insert_with(|| reason.clone());
             }
+            Fact::OtherCopyGone { .. } => {
+                self.another_copy = false;
+                self.awaited = self.peers.keys().copied().collect();
+            }
+            Fact::StartKnown { rcp, number } => {
+                self.awaited.remove(rcp);
+                self.starts.insert(*number);
+            }
+            Fact::SigningResumed { .. } => self.signing_stopped = None,
+            Fact::Rewound { log } => return self.rewind(rows, log),
+            Fact::VoidLines { log, lines } => return self.void_lines(rows, log, lines),
         }
         Vec::new()
     }
@@ -454,6 +481,14 @@ impl Model {
             }
             log.tree.push(leaf_hash(bytes));
             log.note_line(index, &line);
+            if log.owner == self.me && log.restarts.last().is_some_and(|r| r.index == index) {
+                // Receipts for lines that are void now say nothing any more.
+                let tree = &log.tree;
+                self.held.retain(|(of, _), held| {
+                    let held = &held.checkpoint;
+                    of != id || tree.root_at(held.size) == Some(held.root)
+                });
+            }
             if let (Some(rows), ReadLine::Line(line)) = (rows.as_mut(), line) {
                 effects.extend(self.record_line(*rows, id, index, &line));
             }
@@ -474,17 +509,19 @@ impl Model {
         let Some(log) = self.logs.get(id) else {
             return Vec::new();
         };
-        let key = |record| RecordKey {
-            rcp: log.owner,
-            record,
-        };
+        let (owner, retaken) = (log.owner, log.retaken);
+        let key = |record| RecordKey { rcp: owner, record };
         match line.act {
             Act::Publish {
                 version_hash,
                 record,
                 version,
             } if log.stop.is_none() => self.change(rows, &key(record), |row| {
-                row.publish(*id, index, version, version_hash)
+                if retaken {
+                    row.publish_again(*id, index, version, version_hash);
+                } else {
+                    row.publish(*id, index, version, version_hash);
+                }
             }),
             Act::Withdraw(withdrawal) => self.change(rows, &key(withdrawal.record), |row| {
                 row.withdraw(*id, index, withdrawal, line.time);
@@ -492,6 +529,63 @@ impl Model {
             Act::Leave { record } => self.change(rows, &key(record), |row| row.leave(id, index)),
             Act::Publish { .. } | Act::Readers { .. } | Act::Restart { .. } => Vec::new(),
         }
+    }
+
+    /// The lines of a log are forgotten, to be taken again.
+    fn rewind(&mut self, rows: Option<&mut dyn RowsMut>, id: &LogId) -> Vec<Effect> {
+        let Some(owner) = self.logs.get(id).map(|log| log.owner) else {
+            return Vec::new();
+        };
+        let mut effects = Vec::new();
+        if let Some(rows) = rows {
+            let mut keys = rows.keys(&owner);
+            keys.retain(|key| rows.row(key).is_some_and(|row| row.stand(id).is_some()));
+            for key in keys {
+                effects.extend(self.change(rows, &key, |row| row.rewind(id)));
+            }
+            rows.forget_lines(id);
+        }
+        if let Some(log) = self.logs.get_mut(id) {
+            log.rewind();
+        }
+        effects
+    }
+
+    /// What void lines of ours withdraw and let leave counts; what they published is noted.
+    fn void_lines(
+        &mut self,
+        mut rows: Option<&mut dyn RowsMut>,
+        id: &LogId,
+        lines: &[Vec<u8>],
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for bytes in lines {
+            let Some(log) = self.logs.get_mut(id) else {
+                return effects;
+            };
+            let Ok(ReadLine::Line(line)) = read_line(bytes) else {
+                continue;
+            };
+            log.void.leaves.insert(leaf_hash(bytes));
+            match line.act {
+                Act::Publish {
+                    version_hash,
+                    record,
+                    version,
+                } => {
+                    log.void.published.insert(version_hash, (record, version));
+                    continue;
+                }
+                Act::Withdraw(Withdrawal { record, .. }) | Act::Leave { record } => {
+                    log.void.taken.insert(record);
+                }
+                Act::Readers { .. } | Act::Restart { .. } => continue,
+            }
+            if let Some(rows) = rows.as_mut() {
+                effects.extend(self.record_line(*rows, id, VOID, &line));
+            }
+        }
+        effects
     }
 
     fn record(

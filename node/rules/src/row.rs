@@ -47,7 +47,14 @@ pub struct Stand {
     pub left: bool,
     /// Index of the line that decided so: a publish, or the leave.
     pub decided: u64,
+    /// Whether its publish line is void: its log was restarted on another branch.
+    pub void: bool,
+    /// Whether it had left by then: only a line behind the restart brings it back.
+    pub kept_left: bool,
 }
+
+/// Stands for the index of a line that no log of ours has: a void one said so.
+pub const VOID: u64 = u64::MAX;
 
 /// A version whose body came, whether or not it is still there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +119,10 @@ impl RecordRow {
 
     /// Whether a stand is in force: not left, not burnt, not contradicted.
     pub fn lives(&self, stand: &Stand) -> bool {
-        !stand.left && stand.version > self.burnt() && !self.conflicts.contains(&stand.version)
+        !stand.left
+            && !stand.void
+            && stand.version > self.burnt()
+            && !self.conflicts.contains(&stand.version)
     }
 
     /// The stand in force in a log.
@@ -164,6 +174,16 @@ impl RecordRow {
     /// A publish line. Below a version that stood there it has no effect; an equal one counts only
     /// after a leave.
     pub fn publish(&mut self, log: LogId, index: u64, version: u64, version_hash: Hash) {
+        self.stand_in(log, index, version, version_hash, false);
+    }
+
+    /// A publish line of a log whose lines are taken again and have not yet reached the restart: what
+    /// had left by then stays away.
+    pub fn publish_again(&mut self, log: LogId, index: u64, version: u64, version_hash: Hash) {
+        self.stand_in(log, index, version, version_hash, true);
+    }
+
+    fn stand_in(&mut self, log: LogId, index: u64, version: u64, version_hash: Hash, again: bool) {
         self.name(version, version_hash);
         let fresh = Stand {
             log,
@@ -173,15 +193,20 @@ impl RecordRow {
             first: index,
             left: false,
             decided: index,
+            void: false,
+            kept_left: false,
         };
         match self.stands.binary_search_by(|stand| stand.log.cmp(&log)) {
             Err(at) => self.stands.insert(at, fresh),
             Ok(at) => {
                 let stand = &mut self.stands[at];
                 let equal_again = version == stand.version && stand.left;
-                if version > stand.version || equal_again {
+                if version > stand.version || equal_again || stand.void {
+                    let kept_left = stand.kept_left && again;
                     *stand = Stand {
-                        first: stand.first,
+                        first: if stand.void { index } else { stand.first },
+                        left: kept_left,
+                        kept_left,
                         ..fresh
                     };
                 }
@@ -225,10 +250,13 @@ impl RecordRow {
         };
         match self.withdrawn.binary_search_by(|w| w.log.cmp(&log)) {
             Err(at) => self.withdrawn.insert(at, new),
-            Ok(at) if self.withdrawn[at].withdrawal.up_to < withdrawal.up_to => {
-                self.withdrawn[at] = new;
+            Ok(at) => {
+                let old = &mut self.withdrawn[at];
+                let same_from_void = old.index == VOID && old.withdrawal.up_to == withdrawal.up_to;
+                if old.withdrawal.up_to < withdrawal.up_to || same_from_void {
+                    *old = new;
+                }
             }
-            Ok(_) => {}
         }
         let alive = self.burnt().saturating_add(1);
         self.named = self.named.split_off(&alive);
@@ -238,9 +266,18 @@ impl RecordRow {
     /// A leave line.
     pub fn leave(&mut self, log: &LogId, index: u64) {
         let stand = self.stands.iter_mut().find(|stand| stand.log == *log);
-        if let Some(stand) = stand.filter(|stand| !stand.left) {
+        if let Some(stand) = stand.filter(|stand| !stand.left || stand.decided == VOID) {
             stand.left = true;
             stand.decided = index;
+        }
+    }
+
+    /// The lines of a log are taken again, on another branch: until they publish the record it
+    /// stands there no more.
+    pub fn rewind(&mut self, log: &LogId) {
+        if let Some(stand) = self.stands.iter_mut().find(|stand| stand.log == *log) {
+            stand.kept_left = stand.left;
+            stand.void = true;
         }
     }
 
@@ -290,7 +327,7 @@ impl RecordRow {
         let living: BTreeSet<Hash> = self
             .stands
             .iter()
-            .filter(|stand| self.lives(stand))
+            .filter(|stand| self.lives(stand) || stand.void)
             .map(|stand| stand.version_hash)
             .collect();
         let mut places = Vec::new();

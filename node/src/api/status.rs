@@ -108,6 +108,7 @@ pub fn store(error: StoreError) -> Status {
             DeskRefusal::Invitation => (Code::FailedPrecondition, "INVITATION"),
             DeskRefusal::Ourselves(_) => (Code::InvalidArgument, "OURSELVES"),
             DeskRefusal::SigningStopped(_) => (Code::FailedPrecondition, "SIGNING_STOPPED"),
+            DeskRefusal::NoRestart { .. } => (Code::FailedPrecondition, "NO_RESTART"),
             DeskRefusal::Protocol(refusal) => (Code::InvalidArgument, refusal.reason.code()),
         },
         StoreError::Refused(refusal) => (Code::InvalidArgument, refusal.reason.code()),

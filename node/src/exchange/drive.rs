@@ -269,11 +269,11 @@ impl Driver<'_> {
 
     /// Verifies signatures, off the one writer.
     fn judge(&self, unverified: Unverified) -> Judged {
-        let peer = self.peer;
+        let owner = unverified.owner;
         let charter = self
             .exchange
             .store
-            .read(|view| view.charter(&peer).cloned());
+            .read(|view| view.charter(&owner).cloned());
         charter.map_or_else(Judged::default, |charter| judge(&charter, unverified))
     }
 
@@ -321,6 +321,7 @@ const fn closing(why: Closing) -> &'static str {
         Closing::SigningStopped => {
             "this node signs nothing more; see SECURITY.md, \"When a node stops signing\""
         }
+        Closing::Restarted => "this node stopped signing or signs again; the session begins anew",
         Closing::NoHello => {
             "it did not introduce itself as a node of this protocol; ask its operator"
         }

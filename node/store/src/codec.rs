@@ -48,6 +48,11 @@ const READER: u8 = 37;
 const NAMED: u8 = 38;
 const WITHDRAWALS: u8 = 39;
 const ERASE_NOW: u8 = 40;
+const OTHER_COPY_GONE: u8 = 41;
+const START_KNOWN: u8 = 42;
+const SIGNING_RESUMED: u8 = 43;
+const REWOUND: u8 = 44;
+const VOID_LINES: u8 = 45;
 
 /// The frame of a fact.
 ///
@@ -94,16 +99,14 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
             let writer = new.bytes(owner.as_bytes()).bytes(seed.as_bytes()).u8(code);
             (CIRCLE, writer.bytes(peer.as_bytes()).text(WHAT, name)?)
         }
-        Fact::Lines { log, from, lines } => {
-            let mut writer = new
-                .bytes(log.as_bytes())
-                .u64(*from)
-                .count(WHAT, lines.len())?;
-            for line in lines {
-                writer = writer.count(WHAT, line.len())?.bytes(line);
-            }
-            (LINES, writer)
+        Fact::Lines { log, from, lines } => (
+            LINES,
+            put_lines(new.bytes(log.as_bytes()).u64(*from), lines)?,
+        ),
+        Fact::VoidLines { log, lines } => {
+            (VOID_LINES, put_lines(new.bytes(log.as_bytes()), lines)?)
         }
+        Fact::Rewound { log } => (REWOUND, new.bytes(log.as_bytes())),
         Fact::Head { log, note } => (HEAD, new.bytes(log.as_bytes()).text(WHAT, note)?),
         Fact::List { log, hash, .. } => (LIST, new.bytes(log.as_bytes()).bytes(hash.as_bytes())),
         Fact::Note { rcp, hash, .. } => (NOTE, new.bytes(rcp.as_bytes()).bytes(hash.as_bytes())),
@@ -160,8 +163,22 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         }
         Fact::EraseNow { rcp } => (ERASE_NOW, new.bytes(rcp.as_bytes())),
         Fact::SigningStopped { reason } => (SIGNING_STOPPED, new.text(WHAT, reason)?),
+        Fact::OtherCopyGone { at } => (OTHER_COPY_GONE, new.u64(at.0)),
+        Fact::StartKnown { rcp, number } => (
+            START_KNOWN,
+            new.bytes(rcp.as_bytes()).bytes(number.as_bytes()),
+        ),
+        Fact::SigningResumed { at } => (SIGNING_RESUMED, new.u64(at.0)),
     };
     Ok((kind, writer.finish()))
+}
+
+fn put_lines(mut writer: Writer, lines: &[Vec<u8>]) -> Result<Writer, Refusal> {
+    writer = writer.count(WHAT, lines.len())?;
+    for line in lines {
+        writer = writer.count(WHAT, line.len())?.bytes(line);
+    }
+    Ok(writer)
 }
 
 /// A card as a blob: its signature, which nobody can guess and so hides the rest behind a hash, and
@@ -233,7 +250,18 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
             sort: sort(&mut read)?,
             name: read.text()?.to_owned(),
         },
-        LINES => lines(&mut read)?,
+        LINES => Fact::Lines {
+            log: LogId::new(read.array()?),
+            from: read.u64()?,
+            lines: lines(&mut read)?,
+        },
+        VOID_LINES => Fact::VoidLines {
+            log: LogId::new(read.array()?),
+            lines: lines(&mut read)?,
+        },
+        REWOUND => Fact::Rewound {
+            log: LogId::new(read.array()?),
+        },
         HEAD => Fact::Head {
             log: LogId::new(read.array()?),
             note: read.text()?.to_owned(),
@@ -323,6 +351,16 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         SIGNING_STOPPED => Fact::SigningStopped {
             reason: read.text()?.to_owned(),
         },
+        OTHER_COPY_GONE => Fact::OtherCopyGone {
+            at: UnixMillis(read.u64()?),
+        },
+        START_KNOWN => Fact::StartKnown {
+            rcp: RcpId::new(read.array()?),
+            number: StartNumber::new(read.array()?),
+        },
+        SIGNING_RESUMED => Fact::SigningResumed {
+            at: UnixMillis(read.u64()?),
+        },
         _ => return Err(read.refuse(Reason::UnknownFormat)),
     };
     read.finish()?;
@@ -334,15 +372,9 @@ fn counted(read: &mut Reader<'_>) -> Result<Vec<u8>, Refusal> {
     Ok(read.take(length)?.to_vec())
 }
 
-fn lines(read: &mut Reader<'_>) -> Result<Fact, Refusal> {
-    let (log, from) = (LogId::new(read.array()?), read.u64()?);
+fn lines(read: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, Refusal> {
     let count = read.u16()?;
-    let lines: Result<Vec<_>, _> = (0..count).map(|_| counted(read)).collect();
-    Ok(Fact::Lines {
-        log,
-        from,
-        lines: lines?,
-    })
+    (0..count).map(|_| counted(read)).collect()
 }
 
 const fn state_code(state: PeerState) -> u8 {

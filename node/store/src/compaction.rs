@@ -214,7 +214,12 @@ impl<'a> Look<'a> {
             | Fact::Redeemed { .. }
             | Fact::Withdrawals { .. }
             | Fact::EraseNow { .. }
-            | Fact::SigningStopped { .. } => true,
+            | Fact::SigningStopped { .. }
+            | Fact::OtherCopyGone { .. }
+            | Fact::StartKnown { .. }
+            | Fact::SigningResumed { .. }
+            | Fact::Rewound { .. }
+            | Fact::VoidLines { .. } => true,
         }
     }
 

@@ -4,7 +4,6 @@
 //! away, never that anything is lost.
 
 use corridor_proto::layout::{Reader, Writer};
-use corridor_proto::limits::FORMAT;
 use corridor_proto::line::{Withdrawal, WithdrawalReason};
 use corridor_proto::{Hash, LogId, Reason, RecordId, Refusal, UnixMillis};
 use corridor_rules::row::{HeldVersion, RecordRow, Stand, Withdrawn};
@@ -12,6 +11,8 @@ use corridor_rules::row::{HeldVersion, RecordRow, Stand, Withdrawn};
 use crate::journal::Place;
 
 const WHAT: &str = "index row";
+/// Counts up with the layout: rows of another one are thrown away with their index.
+const FORMAT: u8 = 2;
 
 /// A row may grow with the circles and versions of one record, not with anything else.
 const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -62,7 +63,9 @@ pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
             .u64(stand.index)
             .u64(stand.first)
             .u8(u8::from(stand.left))
-            .u64(stand.decided);
+            .u64(stand.decided)
+            .u8(u8::from(stand.void))
+            .u8(u8::from(stand.kept_left));
     }
     writer = writer.count(WHAT, row.versions.len())?;
     for held in &row.versions {
@@ -95,7 +98,9 @@ pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
 /// Whatever does not fit the layout.
 pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
     let mut read = Reader::new(WHAT, bytes, ROW_BYTES_MAX)?;
-    read.format()?;
+    if read.u8()? != FORMAT {
+        return Err(read.refuse(Reason::UnknownFormat));
+    }
     let mut row = RecordRow {
         revision: read.u64()?,
         ..RecordRow::default()
@@ -123,6 +128,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
             first: read.u64()?,
             left: flag(&mut read)?,
             decided: read.u64()?,
+            void: flag(&mut read)?,
+            kept_left: flag(&mut read)?,
         });
     }
     for _ in 0..read.u16()? {
@@ -186,6 +193,8 @@ mod tests {
                 first: 11,
                 left: true,
                 decided: 19,
+                void: true,
+                kept_left: true,
             }],
             versions: vec![HeldVersion {
                 version: 9,

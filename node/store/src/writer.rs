@@ -311,20 +311,23 @@ impl Writer {
             Item::Arrival(arrival) => {
                 return Ok((ingest::decide(&model, rows, &arrival, now)?, None));
             }
-            Item::Due => return Ok((brake::due(&model, now), None)),
-            Item::Wish(wish) => (wish, None),
-            Item::Rotation(wish, key) => (wish, Some(key)),
+            Item::Due => (None, None),
+            Item::Wish(wish) => (Some(wish), None),
+            Item::Rotation(wish, key) => (Some(wish), Some(key)),
         };
         let present = self.shared.signer.key();
         let key = new_key.as_ref().unwrap_or(&present);
-        let facts = Desk {
+        let mut desk = Desk {
             model: &model,
             rows,
             now,
             random: &mut random,
             key,
-        }
-        .decide(wish)?;
+        };
+        let facts = match wish {
+            Some(wish) => desk.decide(wish)?,
+            None => [brake::due(&model, now), desk.repeat()?].concat(),
+        };
         match failed {
             Some(why) => Err(StoreError::Stopped(format!(
                 "no randomness from the system: {why}"
@@ -440,6 +443,14 @@ fn tell(facts: &[Fact]) {
             Fact::KeyEvent { rcp, .. } => tracing::info!(%rcp, "key event taken in"),
             Fact::SigningStopped { reason } => {
                 tracing::error!(reason, "this node signs nothing more; see SECURITY.md");
+            }
+            Fact::SigningResumed { .. } => tracing::warn!("each log restarted; this node signs"),
+            Fact::Rewound { log } => {
+                tracing::warn!(%log, "restarted by its owner on another branch");
+            }
+            Fact::VoidLines { log, lines } => {
+                let lines = lines.len();
+                tracing::warn!(%log, lines, "a reader holds lines of ours that are void now");
             }
             _ => {}
         }

@@ -124,8 +124,11 @@ impl World {
             let id = LogId::from_slice(log).expect("log");
             leg.log = self.spec.circle(&id);
             assert!(
-                leg.gone || leg.log.is_some_and(|c| self.spec.circles[c].owner == from),
-                "{from} carries a log that is not its own"
+                leg.gone
+                    || leg
+                        .log
+                        .is_some_and(|c| [from, to].contains(&self.spec.circles[c].owner)),
+                "{from} carries a log to {to} that is neither's"
             );
         }
         leg
@@ -162,7 +165,7 @@ impl World {
 
     fn judge(&mut self, pair: Pair, side: usize, unverified: Unverified) {
         let at = [pair.0, pair.1][side];
-        let Some(charter) = self.nodes[at].model.charter(&unverified.peer) else {
+        let Some(charter) = self.nodes[at].model.charter(&unverified.owner) else {
             return;
         };
         let judged = ingest::judge(charter, unverified);

@@ -9,7 +9,7 @@ use corridor_proto::wire::Identity;
 use corridor_proto::{Hash, RcpId, UnixMillis};
 use corridor_rules::desk::{self, Desk, DeskRefusal, Wish};
 use corridor_rules::link::Context;
-use corridor_rules::{Effect, Fact, Model, Place};
+use corridor_rules::{Effect, Fact, Model, Place, brake};
 
 use super::rng::Rng;
 use super::store::Store;
@@ -169,6 +169,19 @@ impl Node {
             key,
         };
         desk.decide(wish)
+    }
+
+    /// What time alone, or void lines, have it do.
+    pub fn due(&self, now: UnixMillis, rng: &mut Rng) -> Vec<Fact> {
+        let mut desk = Desk {
+            model: &self.model,
+            rows: &self.store,
+            now,
+            random: &mut |bytes| rng.fill(bytes),
+            key: self.key(),
+        };
+        let repeated = desk.repeat().expect("repeated");
+        [brake::due(&self.model, now), repeated].concat()
     }
 
     /// What a link may look at.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use corridor_proto::{Hash, LogId, UnixMillis};
-use corridor_rules::brake;
 use corridor_rules::link::{Input, Link};
 use corridor_rules::peer::{Call, may_call};
 
@@ -137,7 +136,7 @@ impl World {
     pub fn pass(&mut self, millis: u64) {
         self.now = self.now.plus(millis);
         for at in 0..self.nodes.len() {
-            let due = brake::due(&self.nodes[at].model, self.now);
+            let due = self.nodes[at].due(self.now, &mut self.rng);
             if !due.is_empty() {
                 self.nodes[at].append(due);
             }

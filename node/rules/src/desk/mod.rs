@@ -9,6 +9,7 @@ mod circle;
 mod pairing;
 mod publish;
 mod refusal;
+mod restart;
 mod wish;
 
 use corridor_proto::card::SignedCard;
@@ -122,6 +123,8 @@ impl Desk<'_> {
                 | Wish::DiscardDraft { .. }
                 | Wish::Pause { .. }
                 | Wish::Refuse { .. }
+                | Wish::OtherCopyGone
+                | Wish::Restart
         );
         if let (Some(reason), false) = (&self.model.signing_stopped, harmless) {
             return Err(DeskRefusal::SigningStopped(reason.clone()));
@@ -165,6 +168,8 @@ impl Desk<'_> {
             Wish::Pause { rcp } => self.step(rcp, PeerState::Active, PeerState::Paused),
             Wish::Resume { rcp } => self.step(rcp, PeerState::Paused, PeerState::Active),
             Wish::Leave { rcp } => self.leave(rcp),
+            Wish::OtherCopyGone => self.other_copy_gone(),
+            Wish::Restart => self.restart(),
             Wish::RenewCard { card } => Ok(vec![Fact::Card {
                 rcp: self.model.me,
                 card,
@@ -217,13 +222,22 @@ impl Desk<'_> {
 
     /// Lines appended to a log of ours, and its new head.
     fn append(&self, log: &Log, lines: Vec<Vec<u8>>) -> Result<[Fact; 2], DeskRefusal> {
+        self.append_in(log, log.incarnation, lines)
+    }
+
+    fn append_in(
+        &self,
+        log: &Log,
+        incarnation: u64,
+        lines: Vec<Vec<u8>>,
+    ) -> Result<[Fact; 2], DeskRefusal> {
         let mut frontier = log.tree.frontier_at(log.size()).unwrap_or_default();
         for line in &lines {
             frontier.push(leaf_hash(line))?;
         }
         let head = Checkpoint {
             log: log.id,
-            incarnation: log.incarnation,
+            incarnation,
             size: frontier.size(),
             root: frontier.root(),
         };

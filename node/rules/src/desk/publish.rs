@@ -307,7 +307,7 @@ pub fn link_fits(model: &Model, rows: &dyn Rows, circle: &Log, link: &Link) -> b
 /// The logs that must carry a withdrawal: every one in which the record ever stood, and the private
 /// circle of each reader that may hold it. Those who read the log now get it twice, for they may
 /// lose the log before its line reaches them.
-fn withdrawal_logs(model: &Model, row: &RecordRow) -> BTreeSet<LogId> {
+pub(super) fn withdrawal_logs(model: &Model, row: &RecordRow) -> BTreeSet<LogId> {
     let mut logs = BTreeSet::new();
     for stand in &row.stands {
         let Some(log) = model

@@ -97,6 +97,12 @@ pub enum DeskRefusal {
          signing\""
     )]
     SigningStopped(String),
+    /// Signing was stopped for something that a restart does not mend.
+    #[error("{remedy}")]
+    NoRestart {
+        /// What to do.
+        remedy: &'static str,
+    },
     /// What was composed breaks a rule of the protocol.
     #[error(transparent)]
     Protocol(#[from] Refusal),

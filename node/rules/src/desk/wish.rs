@@ -134,6 +134,10 @@ pub enum Wish {
         /// Which.
         rcp: RcpId,
     },
+    /// Say that no other copy of this folder runs any more.
+    OtherCopyGone,
+    /// Sign again: each log of ours goes on in a new incarnation.
+    Restart,
     /// End the relation with a peer.
     Leave {
         /// Which.

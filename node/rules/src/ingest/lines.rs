@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use corridor_proto::charter::Charter;
 use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use corridor_proto::limits::NOTE_BYTES_MAX;
-use corridor_proto::line::{Act, ReadLine, ReaderList, note_hash, readers_hash};
+use corridor_proto::line::{Act, Line, ReadLine, ReaderList, note_hash, readers_hash};
 use corridor_proto::package::{Package, VerifiedPackage};
-use corridor_proto::tree::{leaf_hash, verify_inclusion};
+use corridor_proto::tree::{Frontier, leaf_hash, verify_inclusion};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
 use crate::brake;
 use crate::fact::{Fact, blob};
-use crate::limits::LOGS_PER_RCP_MAX;
-use crate::log::{Log, Sort};
+use crate::limits::{LOGS_PER_RCP_MAX, RESTARTS_MAX};
+use crate::log::{Head, Log, Sort};
 use crate::model::{Model, Rows};
 use crate::peer::{Call, may_call};
 
@@ -46,6 +46,13 @@ pub(super) fn lines(
     let frontier = known
         .and_then(|log| log.tree.frontier_at(log.size()))
         .unwrap_or_default();
+    let restarted = known.is_some_and(|log| head.checkpoint().incarnation > log.incarnation);
+    let is_rewound = restarted && message.from == 0 && frontier.size() > 0;
+    let frontier = if is_rewound {
+        Frontier::default()
+    } else {
+        frontier
+    };
     if message.from < frontier.size() {
         return Ok(Vec::new());
     }
@@ -55,6 +62,10 @@ pub(super) fn lines(
         proof: wire::proof(&message.proof)?,
     }
     .verify(&frontier, head.checkpoint())?;
+    let restarts = known
+        .filter(|_| !is_rewound)
+        .map_or(0, |log| log.restarts.len());
+    check_restarts(restarts, &frontier, &package)?;
     let incarnation = incarnation_after(known, &package);
     let checkpoint = head.checkpoint();
     let is_reached = package.frontier().size() == checkpoint.size;
@@ -64,6 +75,9 @@ pub(super) fn lines(
     let mut facts = Vec::new();
     if known.is_none() {
         facts.push(first_seen(peer, seed));
+    }
+    if is_rewound {
+        facts.push(Fact::Rewound { log: id });
     }
     if let Some(list) = newest_readers(model, known, &package, message, &head, now)? {
         facts.push(Fact::List {
@@ -132,6 +146,34 @@ fn incarnation_after(known: Option<&Log>, package: &VerifiedPackage) -> u64 {
     restarts.fold(known.map_or(0, |log| log.incarnation), u64::max)
 }
 
+/// A restart line names the prefix that it follows, and there are not too many; `before` is how
+/// many the lines held have.
+pub(super) fn check_restarts(
+    before: usize,
+    held: &Frontier,
+    package: &VerifiedPackage,
+) -> Result<(), Refusal> {
+    let mut frontier = held.clone();
+    let mut restarts = before;
+    for ((_, line), leaf) in package.lines().iter().zip(package.leaves()) {
+        if let ReadLine::Line(Line {
+            act: Act::Restart { size, root, .. },
+            ..
+        }) = line
+        {
+            restarts += 1;
+            if restarts > RESTARTS_MAX {
+                return Err(Refusal::new("restart line", Reason::TooLong));
+            }
+            if (*size, *root) != (frontier.size(), frontier.root()) {
+                return Err(Refusal::new("restart line", Reason::BadProof));
+            }
+        }
+        frontier.push(*leaf)?;
+    }
+    Ok(())
+}
+
 /// A log of a peer's that is new here: whether it is open, its first line says.
 fn first_seen(owner: &RcpId, seed: &LogSeed) -> Fact {
     let sort = if seed.is_zero() {
@@ -169,7 +211,12 @@ fn target(
     if known.is_some_and(|log| checkpoint.incarnation < log.incarnation) {
         return Err(refuse(Reason::WrongIncarnation));
     }
-    if pending.is_some_and(|head| head.checkpoint != *checkpoint) {
+    // What was pending may never come once the log was restarted.
+    let stays = |head: &&Head| checkpoint.incarnation <= head.checkpoint.incarnation;
+    if pending
+        .filter(stays)
+        .is_some_and(|head| head.checkpoint != *checkpoint)
+    {
         return Err(refuse(Reason::OutOfOrder));
     }
     Ok(head)
@@ -229,7 +276,7 @@ fn newest_readers(
 }
 
 /// Lists and notes that the lines of a package name; what nothing names is left out.
-fn named_bodies(
+pub(super) fn named_bodies(
     rcp: &RcpId,
     id: &LogId,
     package: &VerifiedPackage,

@@ -5,13 +5,17 @@
 //! given to read; a duplicate is no error.
 
 mod lines;
+pub(crate) mod own;
 mod receipts;
 mod records;
 
 use corridor_proto::charter::Relation;
 use corridor_proto::record::VerifiedRecord;
+use corridor_proto::tree::Frontier;
 use corridor_proto::wire::Identity;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, UnixMillis, v1};
+use corridor_proto::{
+    Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, StartNumber, UnixMillis, v1,
+};
 
 use crate::fact::{Fact, SignedStart};
 use crate::model::{Model, Rows};
@@ -38,6 +42,33 @@ pub enum Arrival {
         seed: LogSeed,
         /// The lines.
         package: Box<v1::Package>,
+    },
+    /// Lines of a log of ours, given back by a reader, that may extend it.
+    OwnPackage {
+        /// By whom.
+        peer: RcpId,
+        /// Seed of the log's identifier.
+        seed: LogSeed,
+        /// The lines.
+        package: Box<v1::Package>,
+    },
+    /// Lines of a log of ours on another branch than ours.
+    VoidPackage {
+        /// By whom.
+        peer: RcpId,
+        /// Seed of the log's identifier.
+        seed: LogSeed,
+        /// The lines.
+        package: Box<v1::Package>,
+        /// That branch before them.
+        frontier: Frontier,
+    },
+    /// A start number of a copy that is gone, given back by the first peer that saw it.
+    StartKnown {
+        /// By whom.
+        rcp: RcpId,
+        /// The number, verified.
+        number: StartNumber,
     },
     /// A head that signs again what is held: its RCP's key was replaced.
     Head {
@@ -115,6 +146,25 @@ pub fn decide(
             seed,
             package,
         } => lines::lines(model, rows, peer, seed, package, now),
+        Arrival::OwnPackage {
+            peer,
+            seed,
+            package,
+        } => own::lines(model, peer, seed, package),
+        Arrival::VoidPackage {
+            peer,
+            seed,
+            package,
+            frontier,
+        } => own::void(model, peer, seed, package, frontier),
+        Arrival::StartKnown { rcp, number } => Ok(if model.awaited.contains(rcp) {
+            vec![Fact::StartKnown {
+                rcp: *rcp,
+                number: *number,
+            }]
+        } else {
+            Vec::new()
+        }),
         Arrival::Head { peer, note } => lines::head_again(model, peer, note),
         Arrival::Records { peer, log, records } => {
             records::records(model, rows, peer, log, records)
@@ -139,7 +189,9 @@ fn stop_signing(model: &Model, reason: &str) -> Vec<Fact> {
     let stopped = Fact::SigningStopped {
         reason: reason.to_owned(),
     };
-    if model.signing_stopped.is_none() {
+    // Whatever else stopped it: another copy is to be looked for first.
+    let another = reason == ANOTHER_COPY_RAN && !model.another_copy;
+    if model.signing_stopped.is_none() || another {
         vec![stopped]
     } else {
         Vec::new()

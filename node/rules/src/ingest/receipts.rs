@@ -38,6 +38,10 @@ pub(super) fn receipt(
     if !entitled && !listed && !log.former.contains_key(peer) {
         return Err(refuse(Reason::NotEntitled));
     }
+    // Of lines that a restart made void nothing needs to be known.
+    if held.checkpoint.incarnation < log.incarnation {
+        return Ok(Vec::new());
+    }
     if log.incarnation != held.checkpoint.incarnation
         || log.tree.root_at(held.checkpoint.size) != Some(held.checkpoint.root)
     {

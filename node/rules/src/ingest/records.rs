@@ -2,19 +2,22 @@
 
 use corridor_proto::charter::Charter;
 use corridor_proto::record::{SignedRecord, VerifiedRecord};
-use corridor_proto::{LogId, RcpId, Reason, Refusal};
+use corridor_proto::{Hash, LogId, RcpId, Reason, RecordId, Refusal};
 
 use super::Arrival;
 use crate::fact::{Fact, blob};
+use crate::log::Log;
 use crate::model::{Model, Rows};
 use crate::peer::{Call, may_call};
-use crate::row::{Named, RecordKey};
+use crate::row::{Named, RecordKey, RecordRow};
 
 /// Records that came, each behind its line.
 #[derive(Clone, Debug)]
 pub struct Unverified {
     /// From whom.
     pub peer: RcpId,
+    /// Whose they are: its charter judges.
+    pub owner: RcpId,
     /// Of which log.
     pub log: LogId,
     /// Index, what its line says, and the record.
@@ -36,7 +39,7 @@ pub struct Judged {
 /// the version out. A record that is not the one its line names, or whose body is not the one its
 /// header names, may have been damaged on its way: it is refused.
 pub fn judge(charter: &Charter, unverified: Unverified) -> Judged {
-    let (peer, log) = (unverified.peer, unverified.log);
+    let (peer, owner, log) = (unverified.peer, unverified.owner, unverified.log);
     let mut judged = Judged::default();
     let mut good = Vec::new();
     let mut bad = Vec::new();
@@ -59,7 +62,7 @@ pub fn judge(charter: &Charter, unverified: Unverified) -> Judged {
             Ok(record) => good.push((index, record)),
             Err((refusal, false)) => judged.refusals.push(refusal),
             Err((refusal, true)) => bad.push(Arrival::Bad {
-                rcp: peer,
+                rcp: owner,
                 record: named.record,
                 version_hash: named.version_hash,
                 reason: refusal.reason,
@@ -88,7 +91,8 @@ pub(super) fn records(
     if !may_call(model.peer_state(peer), Call::Send) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let log = model.logs.get(id).filter(|log| log.owner == *peer);
+    let log = model.logs.get(id);
+    let log = log.filter(|log| [*peer, model.me].contains(&log.owner));
     let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
     let mut facts: Vec<Fact> = Vec::with_capacity(records.len());
     for (index, record) in records {
@@ -100,14 +104,14 @@ pub(super) fn records(
             rcp: header.rcp,
             record: header.record,
         });
-        let wanted = row.as_ref().and_then(|row| {
-            let stand = row.stand(id).filter(|stand| stand.index == *index)?;
-            (stand.version == header.version
-                && stand.version_hash == record.version_hash()
-                && row.wants(stand))
-            .then_some(())
+        let hash = record.version_hash();
+        let wanted = row.as_ref().is_some_and(|row| {
+            let stand = row.stand(id).filter(|stand| stand.index == *index);
+            stand.is_some_and(|stand| {
+                stand.version == header.version && stand.version_hash == hash && row.wants(stand)
+            })
         });
-        if wanted.is_some() {
+        if wanted || lacks_void(log, row.as_ref(), header.record, &hash) {
             let signed = record.signed();
             facts.push(Fact::Record {
                 header: signed.header.clone(),
@@ -116,4 +120,13 @@ pub(super) fn records(
         }
     }
     Ok(facts)
+}
+
+/// Whether a void line of ours published this version, its body is not here, and nothing burnt it.
+fn lacks_void(log: &Log, row: Option<&RecordRow>, record: RecordId, hash: &Hash) -> bool {
+    let published = log.void.published.get(hash);
+    published.is_some_and(|(of, version)| {
+        let held = row.is_some_and(|row| row.body(hash).is_some() || *version <= row.burnt());
+        *of == record && !held
+    })
 }

@@ -48,7 +48,7 @@ impl Link {
             Frame::Pull(pull) => self.pull(&pull, context, out),
             Frame::Package(package) => self.package(package, context, out),
             Frame::Want(want) => self.want(&want, context),
-            Frame::Records(records) => self.records(records, out),
+            Frame::Records(records) => self.records(records, context, out),
             Frame::Gone(gone) => self.gone(&gone),
             Frame::Credit(credit) => {
                 let bytes = i64::try_from(credit.bytes).unwrap_or(i64::MAX);
@@ -99,6 +99,10 @@ impl Link {
             return Ok(());
         };
         if pull.from > log.size() || pull.target > log.size() {
+            // It holds lines that this folder lost: it is told of the restart instead.
+            if context.model.signing_stopped.is_some() || log.incarnation > 0 {
+                return Ok(());
+            }
             return Err(Refusal::new("pull", Reason::OutOfOrder));
         }
         let target = (pull.target > pull.from).then(|| Target {
@@ -128,8 +132,8 @@ impl Link {
             .get_mut(&id)
             .ok_or(Refusal::new("package", Reason::NotEntitled))?;
         if following.refused {
-            let size = context.model.logs.get(&id).map_or(0, Log::size);
-            if !following.pulled || package.from != size {
+            let from = following.from(context.model.logs.get(&id));
+            if !following.pulled || package.from != from {
                 return Ok(());
             }
             following.refused = false;
@@ -137,6 +141,11 @@ impl Link {
         if !following.pulled {
             return Err(Refusal::new("package", Reason::NotEntitled));
         }
+        if following.back.is_some() {
+            return self.package_of_ours(id, package, context, out);
+        }
+        // Only the first package of a new branch begins at its first line.
+        following.again &= package.from > 0;
         self.arriving = Some(id);
         out.push(Output::Arrival(Arrival::Package {
             peer: self.peer,
@@ -168,7 +177,12 @@ impl Link {
         Ok(())
     }
 
-    fn records(&mut self, message: v1::Records, out: &mut Vec<Output>) -> Result<(), Refusal> {
+    fn records(
+        &mut self,
+        message: v1::Records,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
         let id = LogId::from_slice(&message.log)?;
         let unasked = Refusal::new("record", Reason::NotEntitled);
         let following = self.following.get_mut(&id).ok_or(unasked)?;
@@ -179,8 +193,13 @@ impl Link {
             following.answered.insert(index, Some(named.version_hash));
             records.push((index, named, wire::record(item)));
         }
+        let owner = match following.back {
+            Some(_) => context.model.me,
+            None => self.peer,
+        };
         out.push(Output::Verify(Unverified {
             peer: self.peer,
+            owner,
             log: id,
             records,
         }));
@@ -198,6 +217,7 @@ impl Link {
                 self.coming.remove(&named.version_hash);
             }
             following.forget_answers(&mut self.coming, |_| false);
+            following.back.iter_mut().for_each(super::own::Back::end);
         }
         for range in &gone.ranges {
             let asked = range.from..range.to.max(range.from);
@@ -219,15 +239,16 @@ impl Link {
         let mut lines_missing = false;
         for (id, following) in &mut self.following {
             let log = model.logs.get(id);
-            lines_missing |=
-                following.pulled && log.is_some_and(|log| log.pending(model).is_some());
+            let pending = log.and_then(|log| log.pending(model));
+            lines_missing |= following.pulled && pending.is_some();
             if following.pulled || !following.news {
                 continue;
             }
-            let pending = log.and_then(|log| log.pending(model));
+            // What was pending before a restart may never come.
+            let pending = pending.filter(|_| !following.restarted);
             out.push(carry(Frame::Pull(v1::Pull {
                 log: id.as_bytes().to_vec(),
-                from: log.map_or(0, Log::size),
+                from: following.from(log),
                 target: pending.map_or(0, |head| head.checkpoint.size),
             })));
             following.pulled = true;
@@ -238,14 +259,18 @@ impl Link {
         }
         let mut in_flight: usize = self.following.values().map(|f| f.in_flight.len()).sum();
         for (id, following) in self.following.iter_mut().filter(|(_, f)| f.pulled) {
-            let Some(log) = model.logs.get(id).filter(|log| !log.missing.is_empty()) else {
+            let Some(log) = model.logs.get(id) else {
                 continue;
             };
             if following.answered.len() > WANTS_IN_FLIGHT {
                 following.forget_answers(&mut self.coming, |at| log.missing.contains_key(&at));
             }
             let room = WANTS_IN_FLIGHT.saturating_sub(in_flight);
-            let missing = log.missing.iter().rev().filter(|(index, _)| {
+            let void = following
+                .back
+                .iter()
+                .flat_map(|back| back.wanted.iter().rev());
+            let missing = log.missing.iter().rev().chain(void).filter(|(index, _)| {
                 !following.in_flight.contains_key(index) && !following.answered.contains_key(index)
             });
             // One version may stand in several logs: it is asked for in one of them.
@@ -262,6 +287,9 @@ impl Link {
                     ranges: ranges.to_vec(),
                 };
                 out.push(carry(Frame::Want(want)));
+            }
+            if let Some(back) = &mut following.back {
+                back.wanted.retain(|index, _| !indexes.contains(index));
             }
             following.in_flight.extend(fresh);
         }

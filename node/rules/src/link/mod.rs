@@ -10,13 +10,14 @@
 //! exist are answered alike.
 
 mod carry;
+mod own;
 mod session;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use corridor_proto::have::{HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId, Refusal, UnixMillis, v1};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1};
 
 use crate::ingest::{Arrival, Unverified};
 use crate::limits::{HELLO_MS_MAX, REFUSALS_PER_LINK_MAX};
@@ -92,6 +93,8 @@ pub enum Closing {
     SigningStopped,
     /// The peer's hello was refused, or did not come.
     NoHello,
+    /// This node stopped signing, or signs again: the session begins anew.
+    Restarted,
 }
 
 impl Closing {
@@ -106,6 +109,7 @@ impl Closing {
             Self::Ended => "ENDED_BY_PEER",
             Self::SigningStopped => "SIGNING_STOPPED",
             Self::NoHello => "NO_HELLO",
+            Self::Restarted => "RESTARTED",
         }
     }
 }
@@ -133,9 +137,50 @@ struct Following {
     /// Indexes that were answered: the record came, of this version hash, or is not to be had.
     /// Whatever is missing all the same is asked for again when the log has news.
     answered: BTreeMap<u64, Option<Hash>>,
+    /// Whether a head of a higher incarnation was announced than the lines have.
+    restarted: bool,
+    /// Whether our copy is no beginning of it: the lines are taken again from the first.
+    again: bool,
+    /// Of a log of ours: how it is given back.
+    back: Option<own::Back>,
 }
 
 impl Following {
+    const fn of(seed: LogSeed) -> Self {
+        Self {
+            seed,
+            pulled: false,
+            news: true,
+            refused: false,
+            in_flight: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            restarted: false,
+            again: false,
+            back: None,
+        }
+    }
+
+    /// From where on lines are asked for.
+    fn from(&self, log: Option<&Log>) -> u64 {
+        match &self.back {
+            Some(back) => back.from(log),
+            None if self.again => 0,
+            None => log.map_or(0, Log::size),
+        }
+    }
+
+    /// What came does not continue our copy: a restart is followed from the first line.
+    fn branches_off(&mut self) {
+        match &mut self.back {
+            Some(back) => self.news |= back.branches_off(),
+            None if self.restarted && !self.again => {
+                self.again = true;
+                self.news = true;
+            }
+            None => {}
+        }
+    }
+
     /// Forgets the answers that are not to be kept, so that what they brought may be asked for.
     fn forget_answers(&mut self, coming: &mut HashSet<Hash>, keep: impl Fn(u64) -> bool) {
         for (_, came) in self.answered.extract_if(.., |index, _| !keep(*index)) {
@@ -178,6 +223,8 @@ pub struct Link {
     last_refusal: Option<Refusal>,
     arriving: Option<LogId>,
     stopped_serving: bool,
+    /// Whether nothing was signed here when the link began.
+    unsigning: bool,
     closed: bool,
 }
 
@@ -212,6 +259,7 @@ impl Link {
             last_refusal: None,
             arriving: None,
             stopped_serving: false,
+            unsigning: false,
             closed: false,
         }
     }
@@ -280,8 +328,10 @@ impl Link {
         self.their_have
             && self.wanted.is_empty()
             && self.following.iter().all(|(id, following)| {
+                let log = context.model.logs.get(id);
                 following.in_flight.is_empty()
-                    && (!following.pulled || context.model.logs.contains_key(id))
+                    && (!following.pulled || log.is_some())
+                    && !self.is_coming_back(id, log)
             })
             && self.serving.iter().all(|(id, serving)| {
                 let held = context
@@ -297,7 +347,7 @@ impl Link {
                 .values()
                 .filter(|log| log.owner == self.peer)
                 .all(|log| !log.is_behind() && (log.missing.is_empty() || log.stop.is_some()))
-            && self.readable(context).all(|log| self.is_announced(log))
+            && (self.unsigning || self.readable(context).all(|log| self.is_announced(log)))
     }
 
     fn close(&mut self, why: Closing, out: &mut Vec<Output>) {
@@ -317,6 +367,10 @@ impl Link {
         if let Some(following) = log.and_then(|log| self.following.get_mut(&log)) {
             following.pulled = false;
             following.refused = true;
+            // Our copy is not how the log begins.
+            if refusal.reason == Reason::BadProof {
+                following.branches_off();
+            }
         }
         self.refused(refusal, out);
     }
@@ -331,6 +385,9 @@ impl Link {
 
     /// Looks at the state of the node and does what follows from it.
     fn look(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        if context.model.signing_stopped.is_some() != self.unsigning {
+            return self.close(Closing::Restarted, out);
+        }
         let state = context.model.peer_state(&self.peer);
         if state != self.state {
             let narrower = !matches!(state, Some(PeerState::Active));
@@ -384,7 +441,8 @@ impl Link {
 fn reads(context: &Context<'_>, id: &LogId, peer: &RcpId) -> bool {
     let model = context.model;
     model.logs.get(id).is_some_and(|log| {
-        log.owner == model.me && may_read(model, log, &Reader::Peer(*peer), context.now).is_ok()
+        [model.me, *peer].contains(&log.owner)
+            && may_read(model, log, &Reader::Peer(*peer), context.now).is_ok()
     })
 }
 

@@ -1,7 +1,5 @@
 //! The `Session` side of a link: who we are, what we have, receipts.
 
-use std::collections::BTreeMap;
-
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
 use corridor_proto::key::NO_SIGNATURE;
 use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
@@ -28,9 +26,10 @@ impl Link {
         if !may_call(self.state, Call::Exchange) {
             return self.close(Closing::NotAllowed, out);
         }
-        if model.signing_stopped.is_some() {
+        if !model.may_exchange() {
             return self.close(Closing::SigningStopped, out);
         }
+        self.unsigning = model.signing_stopped.is_some();
         self.told = super::introduction(model);
         self.started = context.now;
         let seen = model.peers.get(&self.peer);
@@ -111,16 +110,23 @@ impl Link {
         }
         let start = signed_start(&hello.start_number, &hello.start_signature)?;
         let seen = signed_start(&hello.last_start_number, &hello.last_start_signature)?;
-        if !seen.number.is_zero() && !model.starts.contains(&seen.number) {
+        let awaited = model.awaited.contains(&self.peer);
+        if !seen.number.is_zero() && (awaited || !model.starts.contains(&seen.number)) {
             // Only our own key can say that we started: a peer's word stops nobody.
-            if is_signed(model, &model.me, &seen) {
+            if !is_signed(model, &model.me, &seen) {
+                self.refused(Refusal::new("start number", Reason::BadSignature), out);
+            } else if awaited {
+                out.push(Output::Arrival(Arrival::StartKnown {
+                    rcp: self.peer,
+                    number: seen.number,
+                }));
+            } else {
                 out.push(Output::Arrival(Arrival::StopSigning {
                     reason: ANOTHER_COPY_RAN,
                 }));
                 self.close(Closing::SigningStopped, out);
                 return Ok(());
             }
-            self.refused(Refusal::new("start number", Reason::BadSignature), out);
         }
         // One that we cannot verify, perhaps for want of its newest key, is not noted.
         if is_signed(model, &self.peer, &start) {
@@ -251,12 +257,15 @@ impl Link {
             let ours = log.and_then(|log| log.tree.root_at(claim.size));
             let lacking = log.is_none_or(|log| claim.incarnation >= log.incarnation)
                 && ours != Some(claim.root);
-            if lacking {
+            if lacking && !self.unsigning {
                 out.push(Output::Arrival(Arrival::StopSigning {
                     reason: HEAD_LACKING,
                 }));
                 self.close(Closing::SigningStopped, out);
                 return Ok(());
+            }
+            if ours != Some(claim.root) {
+                self.take_back(LogSeed::from_slice(&held.seed)?, &claim, log);
             }
             self.announced
                 .insert(id, (claim.incarnation, claim.size, head.key_seq()));
@@ -284,28 +293,30 @@ impl Link {
             return Err(Refusal::new("checkpoint", Reason::WrongLog));
         }
         let log = context.model.logs.get(&id);
-        if log.is_some_and(|log| log.size() == head.checkpoint().size) {
+        let is_restarted = log.is_some_and(|log| head.checkpoint().incarnation > log.incarnation);
+        if !is_restarted && log.is_some_and(|log| log.size() == head.checkpoint().size) {
             let arrival = Arrival::Head {
                 peer: self.peer,
                 note: frame.checkpoint,
             };
             out.push(Output::Arrival(arrival));
         }
+        let is_shorter = log.is_some_and(|log| head.checkpoint().size <= log.size());
         self.learn(id, seed);
+        if let Some(following) = self.following.get_mut(&id) {
+            // A restart may have left lines of our copy behind: it is asked for anew.
+            following.pulled &= !is_restarted;
+            following.restarted = is_restarted;
+            following.again = is_restarted && is_shorter;
+        }
         Ok(())
     }
 
     /// A log of the peer's is worth following.
     fn learn(&mut self, id: LogId, seed: LogSeed) {
         if self.following.len() < crate::limits::LOGS_PER_RCP_MAX {
-            let following = self.following.entry(id).or_insert_with(|| Following {
-                seed,
-                pulled: false,
-                news: true,
-                refused: false,
-                in_flight: BTreeMap::new(),
-                answered: BTreeMap::new(),
-            });
+            let following = self.following.entry(id);
+            let following = following.or_insert_with(|| Following::of(seed));
             following.news = true;
             following.forget_answers(&mut self.coming, |_| false);
         }
@@ -314,12 +325,13 @@ impl Link {
     /// Tells the peer of new heads of the logs that it may read, but not before it has shown what
     /// it holds of ours.
     pub(super) fn announce(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        if !self.their_have {
+        if !self.their_have || self.unsigning {
             return;
         }
+        // Behind our restart a reader forgets the branch that it holds: that is fetched before.
         let fresh: Vec<&Log> = self
             .readable(context)
-            .filter(|log| !self.is_announced(log))
+            .filter(|log| !self.is_announced(log) && !self.is_coming_back(&log.id, Some(log)))
             .collect();
         for log in fresh {
             let Some(head) = &log.held_head else { continue };

@@ -125,6 +125,12 @@ impl Audit {
                 return Ok(Some(named));
             }
             Fact::Held { holder, note } => self.held(holder, note, place)?,
+            Fact::VoidLines { log, lines } => {
+                let known = self.model.logs.get(log).map(|log| log.owner);
+                let owner = known.filter(|owner| *owner == self.model.me);
+                let owner = owner.ok_or_else(|| format!("void lines of log {log}, not ours"))?;
+                self.name(owner, lines)?;
+            }
             _ => {}
         }
         Ok(None)
@@ -154,7 +160,11 @@ impl Audit {
                 "lines from {from} on of log {id}, which has {size} lines until then"
             ));
         }
-        let owner = log.owner;
+        self.name(log.owner, lines)
+    }
+
+    /// Publish lines name versions.
+    fn name(&mut self, owner: RcpId, lines: &[Vec<u8>]) -> Result<(), String> {
         for line in lines {
             let ReadLine::Line(line) = read_line(line).map_err(says)? else {
                 continue;
@@ -228,6 +238,10 @@ impl Audit {
             // The first fact of every node is its own first key event.
             Fact::KeyEvent { rcp, .. } if self.model.me.is_zero() => self.model.me = *rcp,
             Fact::Lines { log, from, .. } => self.index.lines(log, *from, frame.place),
+            Fact::Rewound { log } => {
+                self.index.forget(log);
+                self.roots.rewound(log);
+            }
             Fact::Forget { rcp } => {
                 let logs = self.model.logs.values();
                 for log in logs.filter(|log| log.owner == *rcp) {

@@ -68,6 +68,11 @@ impl Roots {
         }
     }
 
+    /// A log is taken again from its first line: older heads are of another branch.
+    pub fn rewound(&mut self, log: &LogId) {
+        self.0.remove(log);
+    }
+
     /// Logs that were forgotten are owed nothing.
     pub fn forget(&mut self, model: &Model) {
         self.0.retain(|log, _| model.logs.contains_key(log));

@@ -1,0 +1,145 @@
+//! Restarts: a node that may not know all that was signed in its name signs again.
+//!
+//! **Invariant:** no log goes on in the incarnation in which something may have been signed that
+//! this folder does not have, so no size of an incarnation ever gets two roots from here.
+
+use std::collections::BTreeMap;
+
+use corridor_proto::line::{Act, WHOLE_RECORD};
+use corridor_proto::{LogId, RecordId, UnixMillis};
+
+use super::publish::withdrawal_logs;
+use super::{Decision, Desk, DeskRefusal};
+use crate::fact::Fact;
+use crate::ingest::{CHARTER_FORKED, KEYS_PREDATE_A_ROTATION};
+use crate::limits::RESTARTS_MAX;
+use crate::log::Log;
+use crate::row::VOID;
+
+const SIGNS: DeskRefusal = DeskRefusal::NoRestart {
+    remedy: "this node signs; there is nothing to resume",
+};
+const OTHER_KEYS: DeskRefusal = DeskRefusal::NoRestart {
+    remedy: "this folder has keys that a rotation replaced; bring the node of the newer keys back, \
+             or put its key files in the place of these, and start again",
+};
+const ANOTHER_COPY: DeskRefusal = DeskRefusal::NoRestart {
+    remedy: "another copy of this node may still run, and would contradict this one; end it for \
+             good, then say so (corridor node recover --other-copy-is-gone)",
+};
+
+impl Desk<'_> {
+    /// A person says that the other copy is gone: what it said at its starts is accepted once from
+    /// each peer.
+    pub(super) fn other_copy_gone(&self) -> Decision {
+        if !self.model.another_copy {
+            return Err(DeskRefusal::Nothing("no other copy of this node was seen"));
+        }
+        Ok(vec![Fact::OtherCopyGone { at: self.now }])
+    }
+
+    /// Each log of ours goes on in a new incarnation behind the longest prefix that is here.
+    pub(super) fn restart(&mut self) -> Decision {
+        match self.model.signing_stopped.as_deref() {
+            None => return Err(SIGNS),
+            Some(KEYS_PREDATE_A_ROTATION | CHARTER_FORKED) => return Err(OTHER_KEYS),
+            Some(_) if self.model.another_copy => return Err(ANOTHER_COPY),
+            Some(_) => {}
+        }
+        let model = self.model;
+        let mut owed = self.owed();
+        let mut facts = Vec::new();
+        for log in model.own_logs() {
+            if log.restarts.len() >= RESTARTS_MAX {
+                return Err(DeskRefusal::TooMany {
+                    what: "restarts of one log",
+                    remedy: "find out what sets this folder back again and again",
+                });
+            }
+            let incarnation = next_incarnation(log, self.now);
+            let size = log.size();
+            let root = log.tree.root_at(size).unwrap_or_default();
+            let restart = Act::Restart {
+                incarnation,
+                size,
+                root,
+            };
+            let mut lines = vec![self.line(restart)];
+            for act in owed.remove(&log.id).unwrap_or_default() {
+                lines.push(self.line(act));
+            }
+            facts.extend(self.append_in(log, incarnation, lines)?);
+        }
+        facts.push(Fact::SigningResumed { at: self.now });
+        Ok(facts)
+    }
+
+    /// What void lines withdrew and let leave is said again in our logs.
+    ///
+    /// # Errors
+    /// Those of composing lines.
+    pub fn repeat(&mut self) -> Decision {
+        let mut facts = Vec::new();
+        if self.model.signing_stopped.is_some() {
+            return Ok(facts);
+        }
+        for (id, acts) in self.owed() {
+            let lines = acts.into_iter().map(|act| self.line(act)).collect();
+            facts.extend(self.append(self.own_log(&id)?, lines)?);
+        }
+        Ok(facts)
+    }
+
+    /// The withdrawals and leaves that void lines said and no line of ours says, log by log.
+    fn owed(&self) -> BTreeMap<LogId, Vec<Act>> {
+        let mut owed: BTreeMap<LogId, Vec<Act>> = BTreeMap::new();
+        for log in self.model.own_logs() {
+            for record in &log.void.taken {
+                for (id, act) in self.owed_of(*record) {
+                    let acts = owed.entry(id).or_default();
+                    if !acts.contains(&act) {
+                        acts.push(act);
+                    }
+                }
+            }
+        }
+        owed
+    }
+
+    fn owed_of(&self, record: RecordId) -> Vec<(LogId, Act)> {
+        let row = self.row(record).unwrap_or_default();
+        let mut owed = Vec::new();
+        let said = row.withdrawn.iter().filter(|w| w.index == VOID);
+        if let Some(most) = said.clone().max_by_key(|w| w.withdrawal.up_to) {
+            let mut logs = withdrawal_logs(self.model, &row);
+            logs.extend(said.map(|w| w.log));
+            logs.retain(|id| {
+                let mut ours = row.withdrawn.iter().filter(|w| w.log == *id);
+                !ours.any(|w| w.index != VOID && w.withdrawal.up_to >= most.withdrawal.up_to)
+            });
+            owed.extend(
+                logs.into_iter()
+                    .map(|id| (id, Act::Withdraw(most.withdrawal))),
+            );
+        }
+        let left = row
+            .stands
+            .iter()
+            .filter(|stand| stand.left && stand.decided == VOID);
+        if row.burnt() < WHOLE_RECORD {
+            owed.extend(left.map(|stand| (stand.log, Act::Leave { record })));
+        }
+        owed
+    }
+}
+
+/// First 0, then above whatever was seen, and at least the present time: PROTOCOL.md, "Restarts and
+/// clones".
+fn next_incarnation(log: &Log, now: UnixMillis) -> u64 {
+    let seen = log
+        .head
+        .as_ref()
+        .map_or(0, |head| head.checkpoint.incarnation);
+    let seen = seen.max(log.incarnation);
+    seen.saturating_add(1).max(now.0)
+}
