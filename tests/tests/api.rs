@@ -1,11 +1,8 @@
 //! Stories of a secretariat and of an integrator at the node's own listener.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use anyhow::Result;
-use corridor_client::cli::{self, Screen};
 use corridor_client::{Check, RecordName, Unverified};
+use corridor_tests::command::corridor;
 use corridor_tests::nodes::{Office, practice, until};
 
 fn withdrawal(code: corridor_client::v1::WithdrawalCode) -> corridor_client::WithdrawalRequest {
@@ -365,34 +362,6 @@ async fn examples(words: &str, found: &mut Vec<String>) {
         if let (true, Some(word)) = (is_command, line.split_whitespace().next()) {
             Box::pin(examples(&format!("{words} {word}"), found)).await;
         }
-    }
-}
-
-/// Runs a command line and gives its exit code and what it wrote, data and talk together.
-async fn corridor(line: &str) -> (u8, String) {
-    let seen = Seen::default();
-    let screen = Screen::new(seen.clone(), seen.clone(), std::io::empty(), false);
-    let parts = line.split('"').enumerate();
-    let words = parts.flat_map(|(index, part)| match index % 2 {
-        0 => part.split_whitespace().map(str::to_owned).collect(),
-        _ => vec![part.to_owned()],
-    });
-    let code = cli::run(words.collect::<Vec<_>>(), screen).await;
-    let bytes = seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-    (code, String::from_utf8_lossy(&bytes).into_owned())
-}
-
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Seen {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -86,6 +86,22 @@ async fn a_node_whose_journal_lost_its_end_signs_nothing_more() -> Result<()> {
     let again = office.publish("Fourth", &[public]).await;
     let error = again.err().context("published")?.to_string();
     assert!(error.contains(JOURNAL_LOST_ITS_END), "{error}");
+    // The journal lost the number of a start as well, which the partner knows.
+    let desk = office.desk();
+    until("the partner gives it back", || {
+        desk.store().read(|view| view.another_copy)
+    })
+    .await?;
+    assert!(desk.wish(Wish::Restart).await.is_err());
+    desk.wish(Wish::OtherCopyGone).await?;
+    until("what was lost is back", || office.holds(&office, lost)).await?;
+    desk.wish(Wish::Restart).await?;
+    desk.wish(Wish::Resume { rcp: partner.rcp }).await?;
+    let record = office.publish("Seventh", &[public]).await?;
+    until("the partner goes on", || partner.holds(&office, record)).await?;
+    office.close().await?;
+    office.reopen().await?;
+    office.publish("It is over for good", &[public]).await?;
     Ok(())
 }
 

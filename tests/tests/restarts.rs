@@ -96,8 +96,8 @@ fn act(world: &mut World) {
     wish(world, done);
 }
 
-/// What a node shows of the owner's records: the versions in force, log by log, whose bodies it has,
-/// and what is burnt.
+/// What a node shows of the owner's records: the versions in force, log by log, whose bodies it
+/// has, and what is burnt.
 type Shown = (BTreeSet<(RecordId, LogId, Hash)>, BTreeSet<RecordId>);
 
 fn shown(world: &World, at: usize) -> Shown {
@@ -139,86 +139,80 @@ fn set_back(world: &mut World, older: Vec<Vec<Fact>>) {
     world.crash(OWNER);
 }
 
+fn act_up_to(world: &mut World, times: usize) {
+    for _ in 0..world.rng.below(times) {
+        act(world);
+    }
+}
+
+/// The owner does things, is set back to before the last of them, and comes back. Gives what the
+/// two readers showed before.
+fn be_set_back_and_return(world: &mut World) -> [Shown; 2] {
+    act_up_to(world, 8);
+    meet(world, LATE);
+    meet(world, EARLY);
+    let older = world.nodes[OWNER].journal.clone();
+    act_up_to(world, 8);
+    world.crash(OWNER);
+    meet(world, EARLY);
+    let early = shown(world, EARLY);
+    act_up_to(world, 8);
+    meet(world, LATE);
+    let late = shown(world, LATE);
+
+    set_back(world, older);
+    meet(world, EARLY);
+    let stopped = world.nodes[OWNER].model.signing_stopped.clone();
+    assert_eq!(stopped.as_deref(), Some(ANOTHER_COPY_RAN));
+    assert!(!wish(world, Wish::Restart), "another copy may run");
+    assert!(wish(world, Wish::OtherCopyGone));
+    meet(world, EARLY);
+    let stopped = world.nodes[OWNER].model.signing_stopped.clone();
+    assert!(stopped.is_some(), "nobody resumes by itself");
+    assert!(wish(world, Wish::Restart));
+    world.check_rebuilt(OWNER);
+    act_up_to(world, 4);
+    [early, late]
+}
+
+/// No text that a reader held is lost, and nothing that was withdrawn came back.
+fn assert_nothing_lost(world: &World, before: &[Shown; 2]) {
+    let owner = &world.nodes[OWNER];
+    let (now, burnt) = shown(world, OWNER);
+    for (read, gone) in before {
+        assert!(gone.is_subset(&burnt), "a withdrawal came undone");
+        for (record, _, hash) in read {
+            let (rcp, record) = (owner.rcp, *record);
+            let row = &owner.store.rows[&RecordKey { rcp, record }];
+            let kept = burnt.contains(&record) || row.body(hash).is_some();
+            assert!(kept, "a text was lost");
+        }
+    }
+    for reader in [EARLY, LATE] {
+        let (read, gone) = shown(world, reader);
+        assert!(gone.is_subset(&burnt), "{reader} withdrew by itself");
+        assert!(
+            read.is_subset(&now),
+            "{reader} reads what the owner does not"
+        );
+    }
+}
+
 #[test]
 fn a_node_set_back_takes_back_what_readers_hold_and_goes_on() {
     let mut voided = 0;
     for seed in 0..150 {
         let mut world = three_partners(seed);
-        for _ in 0..world.rng.below(8) {
-            act(&mut world);
+        let before = be_set_back_and_return(&mut world);
+        for reader in [LATE, EARLY, LATE] {
+            meet(&mut world, reader);
+            let link = &world.connections[&(OWNER, reader)].ends[0].link;
+            assert_eq!(link.last_refusal(), None);
         }
-        meet(&mut world, LATE);
-        meet(&mut world, EARLY);
-        let older = world.nodes[OWNER].journal.clone();
-        for _ in 0..world.rng.below(8) {
-            act(&mut world);
-        }
-        world.crash(OWNER);
-        meet(&mut world, EARLY);
-        let early = shown(&world, EARLY);
-        for _ in 0..world.rng.below(8) {
-            act(&mut world);
-        }
-        meet(&mut world, LATE);
-        let late = shown(&world, LATE);
-
-        set_back(&mut world, older);
-        meet(&mut world, EARLY);
-        let stopped = world.nodes[OWNER].model.signing_stopped.clone();
-        assert_eq!(stopped.as_deref(), Some(ANOTHER_COPY_RAN), "seed {seed}");
-        assert!(!wish(&mut world, Wish::Restart), "another copy may run");
-        assert!(wish(&mut world, Wish::OtherCopyGone));
-        meet(&mut world, EARLY);
-        assert!(
-            world.nodes[OWNER].model.signing_stopped.is_some(),
-            "nobody resumes by itself"
-        );
-        assert!(wish(&mut world, Wish::Restart));
-        world.check_rebuilt(OWNER);
-        for _ in 0..world.rng.below(4) {
-            act(&mut world);
-        }
-        meet(&mut world, LATE);
-        meet(&mut world, EARLY);
-        meet(&mut world, LATE);
         assert_eq!(world.nodes[OWNER].model.signing_stopped, None);
-
-        for reader in [EARLY, LATE] {
-            assert_same_logs(&world, reader);
-            let link = &world.connections.values().next().expect("connected").ends[0].link;
-            assert_eq!(link.last_refusal(), None, "seed {seed}");
-        }
-        let rows = &world.nodes[OWNER].store.rows;
-        let rcp = world.nodes[OWNER].rcp;
-        let (now, burnt) = shown(&world, OWNER);
-        for (read, gone) in [&early, &late] {
-            assert!(
-                gone.is_subset(&burnt),
-                "seed {seed}: a withdrawal came undone"
-            );
-            for (record, _, hash) in read {
-                let row = &rows[&RecordKey {
-                    rcp,
-                    record: *record,
-                }];
-                let burns = burnt.contains(record);
-                assert!(
-                    burns || row.body(hash).is_some(),
-                    "seed {seed}: a text was lost"
-                );
-            }
-        }
-        for reader in [EARLY, LATE] {
-            let (read, gone) = shown(&world, reader);
-            assert!(
-                gone.is_subset(&burnt),
-                "seed {seed}: {reader} withdrew by itself"
-            );
-            assert!(
-                read.is_subset(&now),
-                "seed {seed}: {reader} reads what the owner does not"
-            );
-        }
+        assert_same_logs(&world, EARLY);
+        assert_same_logs(&world, LATE);
+        assert_nothing_lost(&world, &before);
         let logs = world.nodes[OWNER].model.own_logs();
         voided += logs.filter(|log| !log.void.leaves.is_empty()).count();
         (0..3).for_each(|at| world.check_rebuilt(at));

@@ -61,4 +61,35 @@ impl Client {
             signing_stopped: Some(answer.signing_stopped).filter(|why| !why.is_empty()),
         })
     }
+
+    /// Says that no other copy of this node runs any more: what partners hold of it is collected.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn disown_copy(&self) -> Result<(), ClientError> {
+        let message = v1::DisownCopyRequest {};
+        let call = |channel, request| async move { service(channel).disown_copy(request).await };
+        self.write(message, call).await.map(|_| ())
+    }
+
+    /// Lets a node that stopped signing sign again; gives how many circles were restarted.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn restart_logs(&self) -> Result<u32, ClientError> {
+        let message = v1::RestartLogsRequest {};
+        let call = |channel, request| async move { service(channel).restart_logs(request).await };
+        Ok(self.write(message, call).await?.restarted)
+    }
+
+    /// The record versions that a restart made void and that stand in no circle since.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn void_versions(&self) -> Result<Vec<v1::VoidVersion>, ClientError> {
+        let message = v1::ListVoidVersionsRequest {};
+        let call =
+            |channel, request| async move { service(channel).list_void_versions(request).await };
+        Ok(self.read(message, call).await?.versions)
+    }
 }

@@ -15,6 +15,7 @@ mod find;
 mod peer;
 mod preview;
 mod record;
+mod recover;
 mod render;
 mod screen;
 mod session;
@@ -77,6 +78,9 @@ enum Command {
     /// Records: write, publish, share, withdraw, read
     #[command(subcommand, before_help = record::EXAMPLES)]
     Record(record::Command),
+    /// Brings a node back that stopped signing
+    #[command(subcommand, before_help = recover::EXAMPLES)]
+    Recover(recover::Command),
     /// Shows your records as a partner may read them now
     #[command(before_help = preview::PREVIEW_EXAMPLES)]
     Preview(preview::PreviewArgs),
@@ -121,6 +125,7 @@ async fn command(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
         Command::Peer(command) => peer::run(&mut session, command).await,
         Command::Circle(command) => circle::run(&mut session, command).await,
         Command::Record(command) => record::run(&mut session, command).await,
+        Command::Recover(command) => recover::run(&mut session, command).await,
         Command::Preview(args) => preview::preview(&mut session, args).await,
         Command::Explain(args) => preview::explain(&mut session, args).await,
     }
@@ -159,7 +164,9 @@ mod tests {
             corridor record drafts, corridor record discard, corridor record publish, \
             corridor record share, corridor record narrow, corridor record withdraw, \
             corridor record list, corridor record show, corridor record verify, \
-            corridor record watch, corridor preview, corridor explain";
+            corridor record watch, corridor recover, corridor recover status, \
+            corridor recover copy-is-gone, corridor recover sign, corridor recover void, \
+            corridor preview, corridor explain";
         assert_eq!(words.join(", "), expect);
     }
 

@@ -48,7 +48,9 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     ]]);
     if let Some(why) = &node.signing_stopped {
         screen.data(format!("Nothing is signed any more: {}", stopped(why)));
-        screen.next("SECURITY.md, \"When a node stops signing\", before anything else is done");
+        screen.next(
+            "corridor recover status; SECURITY.md, \"When a node stops signing\", tells more",
+        );
     }
     if peers.is_empty() {
         screen.data("No partners yet.");
@@ -70,7 +72,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
 }
 
 /// Why a node signs nothing any more, and what to find out; the code is there to be looked up.
-fn stopped(code: &str) -> String {
+pub(super) fn stopped(code: &str) -> String {
     let (seen, ask) = match code {
         "ANOTHER_COPY_RAN" => (
             "a partner met a node with your key that this data folder does not know",

@@ -177,8 +177,8 @@ impl RecordRow {
         self.stand_in(log, index, version, version_hash, false);
     }
 
-    /// A publish line of a log whose lines are taken again and have not yet reached the restart: what
-    /// had left by then stays away.
+    /// A publish line of a log whose lines are taken again and have not yet reached the restart:
+    /// what had left by then stays away.
     pub fn publish_again(&mut self, log: LogId, index: u64, version: u64, version_hash: Hash) {
         self.stand_in(log, index, version, version_hash, true);
     }
@@ -409,6 +409,51 @@ mod tests {
             row.living(&A).map(|s| (s.version, s.index, s.first)),
             Some((5, 5, 0))
         );
+    }
+
+    #[test]
+    fn a_log_taken_again_brings_back_what_its_new_branch_publishes() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(A, 1, 7, hash(7));
+        row.held(body(7, 7));
+        row.rewind(&A);
+        assert!(row.living(&A).is_none());
+        assert!(row.erase(false, false).is_empty(), "no text goes for that");
+        row.publish_again(A, 0, 5, hash(5));
+        assert_eq!(row.living(&A).map(|s| (s.version, s.first)), Some((5, 0)));
+        row.publish_again(A, 3, 7, hash(7));
+        assert_eq!(row.living(&A).map(|s| s.version), Some(7));
+        assert!(row.body(&hash(7)).is_some(), "nor is it sent again");
+    }
+
+    #[test]
+    fn what_left_before_stays_away_until_a_line_behind_the_restart() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(A, 1, 6, hash(6));
+        row.leave(&A, 2);
+        row.rewind(&A);
+        row.publish_again(A, 0, 5, hash(5));
+        row.publish_again(A, 1, 6, hash(6));
+        assert!(row.living(&A).is_none(), "the leave was void, and stands");
+        row.publish(A, 3, 6, hash(6));
+        assert_eq!(row.living(&A).map(|s| s.version), Some(6));
+    }
+
+    #[test]
+    fn a_line_of_ours_takes_the_place_of_a_void_one() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.withdraw(A, VOID, withdrawal(5), UnixMillis(8));
+        row.leave(&A, VOID);
+        row.withdraw(A, 4, withdrawal(5), UnixMillis(9));
+        row.leave(&A, 5);
+        assert_eq!(row.withdrawn[0].index, 4);
+        assert_eq!(row.stands[0].decided, 5);
+        row.withdraw(A, 6, withdrawal(5), UnixMillis(9));
+        row.leave(&A, 7);
+        assert_eq!((row.withdrawn[0].index, row.stands[0].decided), (4, 5));
     }
 
     #[test]

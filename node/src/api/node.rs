@@ -1,13 +1,19 @@
 //! The node itself.
 
+use std::collections::BTreeMap;
+
 use corridor_proto::v1;
 use corridor_proto::wire::Identity;
-use corridor_rules::Reader;
+use corridor_rules::desk::Wish;
+use corridor_rules::row::RecordKey;
+use corridor_rules::serve::Source;
+use corridor_rules::{Fact, Reader, Rows};
+use corridor_store::View;
 use tonic::{Request, Response, Status};
 
 use super::record::message;
 use super::rpc::node_service_server::NodeService;
-use super::{Api, names};
+use super::{Api, names, status};
 
 #[tonic::async_trait]
 impl NodeService for Api {
@@ -43,4 +49,73 @@ impl NodeService for Api {
             }
         })))
     }
+
+    async fn disown_copy(
+        &self,
+        request: Request<v1::DisownCopyRequest>,
+    ) -> Result<Response<v1::DisownCopyResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let gone = self.desk.wish(Wish::OtherCopyGone).await;
+        gone.map_err(status::desk)?;
+        Ok(Response::new(v1::DisownCopyResponse {}))
+    }
+
+    async fn restart_logs(
+        &self,
+        request: Request<v1::RestartLogsRequest>,
+    ) -> Result<Response<v1::RestartLogsResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let done = self.desk.wish(Wish::Restart).await.map_err(status::desk)?;
+        let heads = done.facts.iter();
+        let heads = heads.filter(|fact| matches!(fact, Fact::Head { .. }));
+        Ok(Response::new(v1::RestartLogsResponse {
+            restarted: u32::try_from(heads.count()).unwrap_or(u32::MAX),
+        }))
+    }
+
+    async fn list_void_versions(
+        &self,
+        request: Request<v1::ListVoidVersionsRequest>,
+    ) -> Result<Response<v1::ListVoidVersionsResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let versions = self.desk.store().read(void_versions);
+        Ok(Response::new(v1::ListVoidVersionsResponse { versions }))
+    }
+}
+
+/// What restarts made void, that nothing burnt and that stands in no circle of ours since.
+fn void_versions(view: &View<'_>) -> Vec<v1::VoidVersion> {
+    let mut found: BTreeMap<(RecordKey, u64), v1::VoidVersion> = BTreeMap::new();
+    for log in view.own_logs() {
+        for (hash, (record, version)) in &log.void.published {
+            let (rcp, record) = (view.me, *record);
+            let key = RecordKey { rcp, record };
+            let row = view.row(&key).unwrap_or_default();
+            let stands = row.stands.iter().any(|stand| {
+                row.lives(stand) && (stand.version_hash == *hash || stand.version > *version)
+            });
+            if stands || *version <= row.burnt() {
+                continue;
+            }
+            let one = found.entry((key, *version)).or_insert_with(|| {
+                let place = row.body(hash).map(|held| (held.place, held.kind));
+                let text = place.and_then(|(place, kind)| Some((view.record(place)?, kind)));
+                v1::VoidVersion {
+                    name: names::record(&key),
+                    version: *version,
+                    circles: Vec::new(),
+                    held: text.is_some(),
+                    kind: text
+                        .as_ref()
+                        .map(|(_, kind)| message::kind_word(*kind))
+                        .unwrap_or_default(),
+                    title: text
+                        .map(|(signed, kind)| message::title(kind, &signed.body))
+                        .unwrap_or_default(),
+                }
+            });
+            one.circles.push(message::circle_name(log));
+        }
+    }
+    found.into_values().collect()
 }

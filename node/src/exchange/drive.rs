@@ -257,7 +257,13 @@ impl Driver<'_> {
         if let Arrival::Bad { rcp, reason, .. } = &arrival {
             tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
         }
-        match self.exchange.append(Item::Arrival(arrival)).await {
+        let is_void = matches!(arrival, Arrival::VoidPackage { .. });
+        let mut outcome = self.exchange.append(Item::Arrival(arrival)).await;
+        if is_void && outcome.is_ok() {
+            // What it withdrew is owed to everybody, and at once.
+            outcome = self.exchange.append(Item::Due).await;
+        }
+        match outcome {
             Ok(_) => ControlFlow::Continue(Input::Changed),
             Err(StoreError::Refused(refusal)) => {
                 self.say_refused(&refusal);

@@ -74,6 +74,17 @@ impl Folder {
         synced.map_err(|source| StoreError::Io { path, source })
     }
 
+    /// Each log goes on in a new incarnation: what the journal lost no longer matters.
+    pub fn clear_lost_end(&self) -> Result<(), StoreError> {
+        let path = self.lost_end();
+        let removed = match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            removed => removed,
+        };
+        let synced = removed.and_then(|()| path.parent().map_or(Ok(()), sync_folder));
+        synced.map_err(|source| StoreError::Io { path, source })
+    }
+
     /// Whether the journal was ever found to have lost acknowledged writes.
     pub fn has_lost_its_end(&self) -> bool {
         self.lost_end().exists()

@@ -216,7 +216,6 @@ impl Store {
 
 struct Writer {
     /// Keeps the lock while the writer lives.
-    #[allow(dead_code)]
     folder: Folder,
     journal: Journal,
     shared: Arc<Shared>,
@@ -276,6 +275,13 @@ impl Writer {
         tell(&facts);
         if let Some(key) = new_key {
             self.shared.signer.replace(key);
+        }
+        // A crash before this line stops signing once more, and a person restarts once more.
+        if facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::SigningResumed { .. }))
+        {
+            self.folder.clear_lost_end()?;
         }
         self.erase();
         for hook in self

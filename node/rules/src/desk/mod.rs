@@ -18,7 +18,7 @@ use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::key::SecretKey;
 use corridor_proto::line::{Act, Line, WHOLE_RECORD};
 use corridor_proto::tree::leaf_hash;
-use corridor_proto::{LogId, LogSeed, RcpId, Reason, RecordId, Refusal, UnixMillis};
+use corridor_proto::{LogId, LogSeed, RcpId, Reason, RecordId, Refusal, StartNumber, UnixMillis};
 
 use crate::fact::Fact;
 use crate::limits::STARTS_MAX;
@@ -175,16 +175,18 @@ impl Desk<'_> {
                 card,
             }]),
             Wish::Rotate { event, card } => self.rotate(event, card),
-            Wish::Start { number } => {
-                if self.model.starts.len() >= STARTS_MAX {
-                    return Err(DeskRefusal::TooMany {
-                        what: "starts of this node",
-                        remedy: "find out what starts it again and again, and tell its maintainers",
-                    });
-                }
-                Ok(vec![Fact::Start { number }])
-            }
+            Wish::Start { number } => self.start(number),
         }
+    }
+
+    fn start(&self, number: StartNumber) -> Decision {
+        if self.model.starts.len() >= STARTS_MAX {
+            return Err(DeskRefusal::TooMany {
+                what: "starts of this node",
+                remedy: "find out what starts it again and again, and tell its maintainers",
+            });
+        }
+        Ok(vec![Fact::Start { number }])
     }
 
     fn bytes<const N: usize>(&mut self) -> [u8; N] {

@@ -25,7 +25,7 @@ const OTHER_KEYS: DeskRefusal = DeskRefusal::NoRestart {
 };
 const ANOTHER_COPY: DeskRefusal = DeskRefusal::NoRestart {
     remedy: "another copy of this node may still run, and would contradict this one; end it for \
-             good, then say so (corridor node recover --other-copy-is-gone)",
+             good, then say so (corridor recover copy-is-gone)",
 };
 
 impl Desk<'_> {

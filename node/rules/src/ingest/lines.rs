@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use corridor_proto::charter::Charter;
-use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
+use corridor_proto::checkpoint::{Checkpoint, SignedCheckpoint, VerifiedCheckpoint};
 use corridor_proto::limits::NOTE_BYTES_MAX;
 use corridor_proto::line::{Act, Line, ReadLine, ReaderList, note_hash, readers_hash};
 use corridor_proto::package::{Package, VerifiedPackage};
@@ -43,35 +43,12 @@ pub(super) fn lines(
         return Err(Refusal::new("log", Reason::TooLong));
     }
     let head = target(model, known, message, charter, &id)?;
-    let frontier = known
-        .and_then(|log| log.tree.frontier_at(log.size()))
-        .unwrap_or_default();
     let restarted = known.is_some_and(|log| head.checkpoint().incarnation > log.incarnation);
-    let is_rewound = restarted && message.from == 0 && frontier.size() > 0;
-    let frontier = if is_rewound {
-        Frontier::default()
-    } else {
-        frontier
-    };
-    if message.from < frontier.size() {
+    let is_rewound = restarted && message.from == 0 && known.is_some_and(|log| log.size() > 0);
+    let Some(package) = continued(known.filter(|_| !is_rewound), message, head.checkpoint())?
+    else {
         return Ok(Vec::new());
-    }
-    let package = Package {
-        from: message.from,
-        lines: message.lines.clone(),
-        proof: wire::proof(&message.proof)?,
-    }
-    .verify(&frontier, head.checkpoint())?;
-    let restarts = known
-        .filter(|_| !is_rewound)
-        .map_or(0, |log| log.restarts.len());
-    check_restarts(restarts, &frontier, &package)?;
-    let incarnation = incarnation_after(known, &package);
-    let checkpoint = head.checkpoint();
-    let is_reached = package.frontier().size() == checkpoint.size;
-    if is_reached && checkpoint.incarnation != incarnation {
-        return Err(Refusal::new("checkpoint", Reason::WrongIncarnation));
-    }
+    };
     let mut facts = Vec::new();
     if known.is_none() {
         facts.push(first_seen(peer, seed));
@@ -100,6 +77,36 @@ pub(super) fn lines(
     }
     facts.extend(named_bodies(peer, &id, &package, &message.bodies)?);
     Ok(facts)
+}
+
+/// The lines of a package, verified behind those of a log; `None` if they were taken before.
+fn continued(
+    known: Option<&Log>,
+    message: &v1::Package,
+    head: &Checkpoint,
+) -> Result<Option<VerifiedPackage>, Refusal> {
+    let frontier = known
+        .and_then(|log| log.tree.frontier_at(log.size()))
+        .unwrap_or_default();
+    if message.from < frontier.size() {
+        return Ok(None);
+    }
+    let package = Package {
+        from: message.from,
+        lines: message.lines.clone(),
+        proof: wire::proof(&message.proof)?,
+    }
+    .verify(&frontier, head)?;
+    check_restarts(
+        known.map_or(0, |log| log.restarts.len()),
+        &frontier,
+        &package,
+    )?;
+    let is_reached = package.frontier().size() == head.size;
+    if is_reached && head.incarnation != incarnation_after(known, &package) {
+        return Err(Refusal::new("checkpoint", Reason::WrongIncarnation));
+    }
+    Ok(Some(package))
 }
 
 /// A head that signs again what is held.

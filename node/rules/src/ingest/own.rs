@@ -4,7 +4,7 @@
 //! count, and what it published a person may publish again (PROTOCOL.md, "Restarts and clones").
 
 use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
-use corridor_proto::line::{ReaderList, readers_hash};
+use corridor_proto::line::{Act, ReadLine, ReaderList, read_line, readers_hash};
 use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::tree::Frontier;
 use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, v1, wire};
@@ -150,9 +150,9 @@ pub(crate) fn differing<'a>(
 fn recovered_name(model: &Model, id: &LogId, message: &v1::Package) -> String {
     let list = message.readers.as_ref().and_then(|readers| {
         let (salt, bytes) = wire::salted(readers.list.as_ref()?).ok()?;
-        let line = corridor_proto::line::read_line(&readers.line).ok()?;
-        let named = matches!(line, corridor_proto::line::ReadLine::Line(line)
-            if line.act == (corridor_proto::line::Act::Readers { list: readers_hash(&salt, bytes) }));
+        let line = read_line(&readers.line).ok()?;
+        let list = readers_hash(&salt, bytes);
+        let named = matches!(line, ReadLine::Line(line) if line.act == Act::Readers { list });
         ReaderList::decode(bytes).ok().filter(|_| named)
     });
     let name = list.map(|list| list.circle);

@@ -94,6 +94,10 @@ impl Link {
         let following = self.following.get_mut(&id).ok_or(unasked)?;
         let (peer, seed) = (self.peer, following.seed);
         let back = following.back.as_mut().ok_or(unasked)?;
+        if back.from(context.model.logs.get(&id)) >= back.size {
+            // It has given all back, and may follow our restart by now.
+            return Ok(());
+        }
         let package = Box::new(package);
         let Some(frontier) = &mut back.branch else {
             self.arriving = Some(id);

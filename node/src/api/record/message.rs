@@ -31,15 +31,20 @@ pub fn raw(signed: SignedRecord) -> v1::RawRecord {
     }
 }
 
+/// The title of a body in each of its languages, as far as this version understands it.
+pub fn title(kind: u16, body: &[u8]) -> Vec<v1::LanguageText> {
+    match kinds::summarise(kind, body) {
+        Body::Understood(summary) => summary.title,
+        Body::NeedsNewerVersion | Body::Unreadable => Vec::new(),
+    }
+}
+
 /// A record as a message; lists leave the bytes out.
 pub fn record(view: &View<'_>, shown: &Shown, reader: &Reader, with_raw: bool) -> v1::Record {
     let header = shown.header();
     let kind = header.as_ref().map_or(0, |header| header.kind);
     let title = match (&shown.signed, &header) {
-        (Some(signed), Some(header)) => match kinds::summarise(header.kind, &signed.body) {
-            Body::Understood(summary) => summary.title,
-            Body::NeedsNewerVersion | Body::Unreadable => Vec::new(),
-        },
+        (Some(signed), Some(header)) => title(header.kind, &signed.body),
         _ => Vec::new(),
     };
     let standings = shown
@@ -89,7 +94,8 @@ pub fn revision(view: &View<'_>, reader: &Reader) -> u64 {
     }
 }
 
-fn circle_name(log: &corridor_rules::Log) -> String {
+/// What a circle is called.
+pub fn circle_name(log: &corridor_rules::Log) -> String {
     match log.sort {
         corridor_rules::Sort::Public => "public".to_owned(),
         _ => log.name.clone(),

@@ -134,6 +134,17 @@ fn facts() -> Vec<Fact> {
             count: 51,
         },
         Fact::EraseNow { rcp: RCP },
+        Fact::OtherCopyGone { at: UnixMillis(25) },
+        Fact::StartKnown {
+            rcp: RCP,
+            number: StartNumber::new([26; 16]),
+        },
+        Fact::SigningResumed { at: UnixMillis(27) },
+        Fact::Rewound { log: LOG },
+        Fact::VoidLines {
+            log: LOG,
+            lines: vec![vec![28; 3], vec![29; 4]],
+        },
     ]
 }
 
@@ -172,6 +183,11 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (38, 46, "12df2f4a0980f7b5"),
     (39, 44, "91fdfe9ebd629c98"),
     (40, 32, "72cd6e8422c407fb"),
+    (41, 8, "561f627b4213258d"),
+    (42, 48, "20f8710d4666df73"),
+    (43, 8, "42f28a46039f894d"),
+    (44, 32, "75877bb41d393b5f"),
+    (45, 45, "cbedd7ebae29002e"),
 ];
 
 #[test]

@@ -1,0 +1,245 @@
+//! A node that comes back from an older copy of its folder, between real nodes and by the commands
+//! that a secretariat would give.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use corridor_proto::line::WithdrawalReason;
+use corridor_proto::{LogId, RecordId};
+use corridor_rules::desk::Wish;
+use corridor_tests::command::corridor;
+use corridor_tests::nodes::{Office, until};
+
+/// Copies a folder that nobody writes to.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts an older copy in the place of a closed node's folder.
+fn set_back(office: &Office, older: &Path) -> Result<()> {
+    fs::remove_dir_all(office.data())?;
+    copy(older, &office.data())
+}
+
+fn stopped(office: &Office) -> Option<String> {
+    let store = office.desk().store();
+    store.read(|view| view.signing_stopped.clone())
+}
+
+async fn withdraw(office: &Office, record: RecordId) -> Result<()> {
+    let wish = Wish::Withdraw {
+        record,
+        up_to: None,
+        reason: WithdrawalReason::StateRequest,
+        note: None,
+        replacement: None,
+    };
+    office.desk().wish(wish).await?;
+    Ok(())
+}
+
+fn is_burnt(office: &Office, of: &Office, record: RecordId) -> bool {
+    office.row(of, record).is_some_and(|row| row.burnt() > 0)
+}
+
+/// The same lines at two nodes in all logs of the first that the second holds.
+fn agree(owner: &Office, reader: &Office) -> bool {
+    let roots = |office: &Office| {
+        office.desk().store().read(|view| {
+            let logs = view.logs.values().filter(|log| log.owner == owner.rcp);
+            let logs = logs.map(|log| (log.id, log.size(), log.tree.root_at(log.size())));
+            logs.collect::<Vec<_>>()
+        })
+    };
+    let ours = roots(owner);
+    let theirs = roots(reader);
+    !theirs.is_empty() && theirs.iter().all(|log| ours.contains(log))
+}
+
+async fn recover(office: &Office, command: &str) -> Result<String> {
+    let profile = office.profile();
+    let line = format!("corridor --profile {} recover {command}", profile.display());
+    let (code, said) = corridor(&line).await;
+    anyhow::ensure!(code == 0, "{command}: {said}");
+    Ok(said)
+}
+
+/// An office, one partner that it meets before it signs again, and one that it meets behind that.
+struct Story {
+    office: Office,
+    early: Office,
+    late: Office,
+    circles: [LogId; 2],
+    first: RecordId,
+    doomed: RecordId,
+    both: RecordId,
+    whispered: RecordId,
+    only: RecordId,
+}
+
+impl Story {
+    /// Three nodes, and the office's folder as it was before some records and a withdrawal.
+    async fn until_the_loss(older: &Path) -> Result<Self> {
+        let mut office = Office::open("Abu Dhabi Dialogue", true).await?;
+        let mut early = Office::open("Bali Process", true).await?;
+        let mut late = Office::open("Almaty Process", true).await?;
+        office.befriend(&early).await?;
+        office.befriend(&late).await?;
+        office.admit("observers", &[&early, &late]).await?;
+        let circles = [office.circle("public")?, office.circle("observers")?];
+        let first = office.publish("First", &[circles[0]]).await?;
+        let doomed = office.publish("Doomed", &circles).await?;
+        until("both have it", || {
+            early.holds(&office, doomed) && late.holds(&office, doomed)
+        })
+        .await?;
+        office.close().await?;
+        copy(&office.data(), older)?;
+        office.reopen().await?;
+
+        let both = office.publish("Both", &circles).await?;
+        let closed = office.private(&early)?;
+        let whispered = office.publish("Whispered", &[closed]).await?;
+        until("both have more", || {
+            let holds = [&early, &late].map(|at| at.holds(&office, both));
+            holds == [true; 2] && early.holds(&office, whispered)
+        })
+        .await?;
+        early.close().await?;
+        let only = office.publish("Only", &[circles[0]]).await?;
+        withdraw(&office, doomed).await?;
+        until("the late one knows more", || {
+            late.holds(&office, only) && is_burnt(&late, &office, doomed)
+        })
+        .await?;
+        late.close().await?;
+        office.close().await?;
+        Ok(Self {
+            office,
+            early,
+            late,
+            circles,
+            first,
+            doomed,
+            both,
+            whispered,
+            only,
+        })
+    }
+
+    /// The older folder meets a partner, and takes back what it holds.
+    async fn collects(&mut self) -> Result<()> {
+        self.early.reopen().await?;
+        let office = &self.office;
+        until("it notices", || stopped(office).is_some()).await?;
+        assert_eq!(stopped(office).as_deref(), Some("ANOTHER_COPY_RAN"));
+        let profile = office.profile();
+        let sign = format!("corridor --profile {} recover sign", profile.display());
+        let (code, said) = corridor(&format!("{sign} --yes")).await;
+        assert!(code == 5 && said.contains("copy-is-gone"), "{code} {said}");
+        recover(office, "copy-is-gone --yes").await?;
+        until("the early one gave back", || {
+            office.holds(office, self.both) && office.holds(office, self.whispered)
+        })
+        .await?;
+        let said = recover(office, "status").await?;
+        let expect = said.contains("Bali Process") && said.contains("recover sign");
+        assert!(expect, "{said}");
+        let too_early = office.publish("Too early", &[self.circles[0]]).await;
+        assert!(too_early.is_err());
+        Ok(())
+    }
+
+    /// The late one holds lines that are void now: its withdrawal counts, its record is listed.
+    async fn meets_the_late_one(&mut self) -> Result<()> {
+        let after = self.office.publish("After", &self.circles).await?;
+        let (office, early) = (&self.office, &self.early);
+        until("the early one goes on", || {
+            early.holds(office, after) && agree(office, early)
+        })
+        .await?;
+        self.late.reopen().await?;
+        let late = &self.late;
+        until("the late one goes on", || {
+            late.holds(office, after) && agree(office, late)
+        })
+        .await?;
+        until("the withdrawal came back", || {
+            let mut all = [office, early, late].into_iter();
+            all.all(|at| is_burnt(at, office, self.doomed))
+        })
+        .await?;
+        assert!(!late.holds(office, self.only), "it stands in no circle now");
+        Ok(())
+    }
+
+    /// What went missing is shared again, as the list says.
+    async fn shares_again(&self) -> Result<()> {
+        let (office, early, late) = (&self.office, &self.early, &self.late);
+        let said = recover(office, "void").await?;
+        assert!(said.contains("Only") && said.contains("public"), "{said}");
+        assert!(!said.contains("Both") && !said.contains("Doomed"), "{said}");
+        let mut next = said
+            .lines()
+            .filter_map(|line| line.split_once("corridor record "));
+        let next = next.next().context("what to do next is said")?.1;
+        let profile = office.profile();
+        let line = format!("corridor --profile {} record {next}", profile.display());
+        let (code, said) = corridor(&line).await;
+        assert_eq!(code, 0, "{said}");
+        until("it stands again", || {
+            early.holds(office, self.only) && late.holds(office, self.only)
+        })
+        .await?;
+        for record in [self.first, self.both] {
+            assert!(late.holds(office, record) && early.holds(office, record));
+        }
+        let said = recover(office, "void").await?;
+        assert!(said.contains("Nothing"), "{said}");
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secretariat_brings_its_node_back_from_an_older_folder() -> Result<()> {
+    let older = tempfile::tempdir()?;
+    let mut story = Story::until_the_loss(older.path()).await?;
+    set_back(&story.office, older.path())?;
+    story.office.reopen().await?;
+    story.collects().await?;
+    recover(&story.office, "sign --yes").await?;
+    assert_eq!(stopped(&story.office), None);
+    story.meets_the_late_one().await?;
+    story.shares_again().await?;
+
+    // It lasts, and no partner concludes anything from the numbers of the copy that is gone.
+    for one in [&mut story.office, &mut story.early, &mut story.late] {
+        one.close().await?;
+        one.reopen().await?;
+    }
+    let (office, early, late) = (&story.office, &story.early, &story.late);
+    let last = office.publish("Last", &story.circles).await?;
+    until("all go on", || {
+        early.holds(office, last) && late.holds(office, last)
+    })
+    .await?;
+    assert_eq!(stopped(office), None);
+    for one in [office, early, late] {
+        let copied = tempfile::tempdir()?;
+        copy(&one.data(), copied.path())?;
+        let report = corridor_store::verify_store(copied.path(), &mut |_, _| {})?;
+        assert!(report.findings.is_empty(), "{report:?}");
+    }
+    Ok(())
+}
