@@ -1,6 +1,9 @@
 //! The binary `corridor-node`: makes, runs and keeps one RCP's node.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "main/backup.rs"]
+mod backup;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -80,6 +83,9 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
     },
+    /// Back the node up, and restore it.
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// Replace the signing key of a stopped node.
     RotateKey {
         /// Folder with the node's data.
@@ -195,6 +201,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Serve { data } => serve(data).await,
+        Command::Backup(command) => {
+            tokio::task::spawn_blocking(move || backup::run(command)).await?
+        }
         Command::VerifyStore { data } => verify_store(data).await,
         Command::RotateKey {
             data,

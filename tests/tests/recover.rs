@@ -5,11 +5,18 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use corridor_node::operate::backup::{self, Error, Lock};
+use corridor_node::operate::files::write_secret;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::desk::Wish;
 use corridor_tests::command::corridor;
 use corridor_tests::nodes::{Office, until};
+
+/// A key pair of age, for tests alone.
+const SECRET_KEY: &str =
+    "AGE-SECRET-KEY-1VPQ9SNY0PM8M2NDWHVH3F0UQ3QDFRCVSURM0WNPVAN6MV565Q5QQTCXY59";
+const PUBLIC_KEY: &str = "age1dg0cw5dhz9jeh6yt68p8yrmdrgusgg5d2hzqtfckjhxqfxx3mpaqw95rx9";
 
 /// Copies a folder that nobody writes to.
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -241,5 +248,149 @@ async fn a_secretariat_brings_its_node_back_from_an_older_folder() -> Result<()>
         let report = corridor_store::verify_store(copied.path(), &mut |_, _| {})?;
         assert!(report.findings.is_empty(), "{report:?}");
     }
+    Ok(())
+}
+
+/// Records of another RCP that a secretariat is shown.
+async fn seen(office: &Office, of: &Office) -> Result<usize> {
+    let records = office.client().await?.records(Some(of.rcp), false).await?;
+    Ok(records.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_folder_is_restored_from_a_backup_made_while_the_node_ran() -> Result<()> {
+    let mut office = Office::open("Abu Dhabi Dialogue", true).await?;
+    let mut partner = Office::open("Bali Process", true).await?;
+    office.befriend(&partner).await?;
+    let public = office.circle("public")?;
+    let theirs = partner.circle("public")?;
+    let before = office.publish("Before", &[public]).await?;
+    let erased = office.publish("Canary-erased", &[public]).await?;
+    withdraw(&office, erased).await?;
+    let (kept, doomed) = (
+        partner.publish("Kept", &[theirs]).await?,
+        partner.publish("Doomed", &[theirs]).await?,
+    );
+    until("both have it", || {
+        partner.holds(&office, before)
+            && office.holds(&partner, kept)
+            && office.holds(&partner, doomed)
+    })
+    .await?;
+    let safe = tempfile::tempdir()?;
+    let [secret, copy, keys] = ["passphrase", "copy.age", "keys.age"].map(|f| safe.path().join(f));
+    write_secret(&secret, b"six random words make it good\n")?;
+    let lock = Lock::passphrase(&secret)?;
+    let made = backup::create(&office.data(), &copy, &lock)?;
+    backup::create_keys(&office.data(), &keys, &lock)?;
+    assert!(
+        backup::create(&office.data(), &copy, &lock).is_err(),
+        "never overwritten"
+    );
+    assert_eq!(backup::verify(&copy, &lock, &mut |_| ())?, made);
+    write_secret(&safe.path().join("other"), b"another passphrase than that")?;
+    let other = Lock::passphrase(&safe.path().join("other"))?;
+    assert!(matches!(
+        backup::verify(&copy, &other, &mut |_| ()),
+        Err(Error::Closed { .. })
+    ));
+
+    let after = office.publish("After", &[public]).await?;
+    until("the partner has it", || partner.holds(&office, after)).await?;
+    office.close().await?;
+    withdraw(&partner, doomed).await?;
+    partner.close().await?;
+    let full = backup::restore_node(&office.data(), &copy, &keys, &lock);
+    assert!(matches!(full, Err(Error::NotEmpty(_))), "{full:?}");
+    fs::remove_dir_all(office.data())?;
+    backup::restore_node(&office.data(), &copy, &keys, &lock)?;
+    assert!(
+        !office.has_bytes(b"Canary-erased")?,
+        "a backup has nothing that was erased"
+    );
+
+    // Nobody is reachable: it could not know what it signed, and what it shows of its partner may
+    // be withdrawn.
+    office.reopen().await?;
+    assert_eq!(stopped(&office).as_deref(), Some("RESTORED_FROM_A_BACKUP"));
+    assert!(office.publish("Too early", &[public]).await.is_err());
+    assert_eq!(
+        seen(&office, &partner).await?,
+        0,
+        "it is hidden until it was compared"
+    );
+    let said = recover(&office, "status").await?;
+    assert!(said.contains("has not given back"), "{said}");
+
+    partner.reopen().await?;
+    until("it was given back and compared", || {
+        let compared = office
+            .desk()
+            .store()
+            .read(|view| view.logs.values().all(|l| !l.uncompared));
+        compared && office.holds(&office, after) && is_burnt(&office, &partner, doomed)
+    })
+    .await?;
+    assert!(office.holds(&partner, kept));
+    assert_eq!(seen(&office, &partner).await?, 1, "the other is withdrawn");
+    recover(&office, "sign --yes").await?;
+    let again = office.publish("Again", &[public]).await?;
+    until("the partner goes on", || {
+        partner.holds(&office, again) && agree(&office, &partner)
+    })
+    .await?;
+    assert!(is_burnt(&office, &office, erased) && partner.holds(&office, before));
+    office.close().await?;
+    let report = corridor_store::verify_store(&office.data(), &mut |_, _| {})?;
+    assert!(report.findings.is_empty(), "{report:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_node_that_reaches_nobody_never_signs_two_roots_for_one_size() -> Result<()> {
+    let mut office = Office::open("Prague Process", true).await?;
+    let mut partner = Office::open("Budapest Process", true).await?;
+    office.befriend(&partner).await?;
+    let public = office.circle("public")?;
+    office.publish("Before", &[public]).await?;
+    let theirs = partner
+        .publish("Theirs", &[partner.circle("public")?])
+        .await?;
+    until("it came", || office.holds(&partner, theirs)).await?;
+    let safe = tempfile::tempdir()?;
+    let [secret, copy, keys] = ["passphrase", "copy.age", "keys.age"].map(|f| safe.path().join(f));
+    write_secret(&secret, SECRET_KEY.as_bytes())?;
+    let public_key = Lock::recipient(PUBLIC_KEY)?;
+    backup::create(&office.data(), &copy, &public_key)?;
+    backup::create_keys(&office.data(), &keys, &public_key)?;
+    let lock = Lock::identity(&secret)?;
+    assert!(
+        backup::verify(&copy, &public_key, &mut |_| ()).is_err(),
+        "it opens nothing"
+    );
+    let lost = office.publish("Lost here, held there", &[public]).await?;
+    until("the partner has it", || partner.holds(&office, lost)).await?;
+    partner.close().await?;
+    office.close().await?;
+    fs::remove_dir_all(office.data())?;
+    backup::restore_node(&office.data(), &copy, &keys, &lock)?;
+    office.reopen().await?;
+    recover(&office, "sign --yes").await?;
+    let other = office.publish("Other", &[public]).await?;
+    assert_eq!(seen(&office, &partner).await?, 0);
+    let said = recover(&office, "show --yes").await?;
+    assert!(said.contains("shown as the backup had them"), "{said}");
+    assert_eq!(seen(&office, &partner).await?, 1);
+    partner.reopen().await?;
+    until("the partner follows the restart", || {
+        partner.holds(&office, other) && agree(&office, &partner)
+    })
+    .await?;
+    assert!(!partner.holds(&office, lost), "it is void");
+    let said = recover(&office, "void").await?;
+    assert!(
+        said.contains("Lost here, held there"),
+        "and can be shared again: {said}"
+    );
     Ok(())
 }

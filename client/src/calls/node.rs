@@ -82,6 +82,17 @@ impl Client {
         Ok(self.write(message, call).await?.restarted)
     }
 
+    /// Shows what a backup had of partners that was not compared; gives how many circles.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn show_uncompared(&self) -> Result<u32, ClientError> {
+        let message = v1::ShowUncomparedRequest {};
+        let call =
+            |channel, request| async move { service(channel).show_uncompared(request).await };
+        Ok(self.write(message, call).await?.circles)
+    }
+
     /// The record versions that a restart made void and that stand in no circle since.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub(super) const EXAMPLES: &str = "Examples:
   corridor recover status            what was collected from whom, and what to do next
   corridor recover copy-is-gone      after you made sure that no other copy runs
   corridor recover sign              go on with what is here by now
+  corridor recover show              show what a backup had of partners that stay silent
   corridor recover void              what went missing: share again what should stand";
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +30,9 @@ pub(super) enum Command {
     /// Signs again: every circle goes on behind what is here by now
     #[command(before_help = "Examples:\n  corridor recover sign\n  corridor recover sign --yes")]
     Sign(YesArgs),
+    /// Shows what a backup had of partners, though they did not say that it is still theirs
+    #[command(before_help = "Examples:\n  corridor recover show\n  corridor recover show --yes")]
+    Show(YesArgs),
     /// Lists what partners held and no circle has any more
     #[command(before_help = "Examples:\n  corridor recover void")]
     Void,
@@ -46,6 +50,7 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
         Command::Status => say_status(session).await,
         Command::CopyIsGone(args) => copy_is_gone(session, &args).await,
         Command::Sign(args) => sign(session, &args).await,
+        Command::Show(args) => show(session, &args).await,
         Command::Void => void(session).await,
     }
 }
@@ -128,6 +133,25 @@ async fn sign(session: &mut Session<'_>, args: &YesArgs) -> Result<(), Failure> 
         count(restarted, "circle")
     ));
     session.screen.next("corridor recover void");
+    Ok(())
+}
+
+async fn show(session: &mut Session<'_>, args: &YesArgs) -> Result<(), Failure> {
+    session
+        .agree(
+            "What partners withdrew after the backup was made may be among it, and will be shown as \
+             if it stood. Show it?",
+            args.yes,
+        )
+        .await?;
+    let circles = session.client.show_uncompared().await?;
+    if session.print_json(|| Ok(json!({ "circles": circles })))? {
+        return Ok(());
+    }
+    let circles = count(circles, "circle");
+    session
+        .screen
+        .say(format!("{circles} shown as the backup had them."));
     Ok(())
 }
 

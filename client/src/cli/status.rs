@@ -83,6 +83,10 @@ pub(super) fn stopped(code: &str) -> String {
             "a partner holds lines of yours that this data folder does not have",
             "was this folder restored from a backup or a snapshot?",
         ),
+        "RESTORED_FROM_A_BACKUP" => (
+            "this data folder was made out of a backup, and lacks what came after it",
+            "which partners can give back what they hold of yours?",
+        ),
         "KEYS_PREDATE_A_ROTATION" => (
             "your keys were rotated later than this data folder knows",
             "who rotated the keys, and where is the folder of that node?",

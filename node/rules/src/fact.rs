@@ -250,6 +250,16 @@ pub enum Fact {
         /// When.
         at: UnixMillis,
     },
+    /// This folder was made out of a backup: what was signed and received since is not in it.
+    Restored {
+        /// When.
+        at: UnixMillis,
+    },
+    /// A log that was restored is as its owner has it, or a person takes it as it is.
+    Compared {
+        /// Which.
+        log: LogId,
+    },
     /// The owner restarted a log on another branch than the one held: it is taken again from its
     /// first line. What the old branch withdrew and let leave stays so.
     Rewound {

@@ -112,6 +112,8 @@ pub struct Log {
     pub restarts: Vec<Restart>,
     /// What they made void, of a log of ours.
     pub void: Void,
+    /// Whether it came out of a backup and was not yet compared with its owner's: it is hidden.
+    pub uncompared: bool,
     /// Whether its lines are taken again and have not yet reached the restart.
     pub retaken: bool,
 }
@@ -137,6 +139,7 @@ impl Log {
             missing: BTreeMap::new(),
             restarts: Vec::new(),
             void: Void::default(),
+            uncompared: false,
             retaken: false,
         }
     }

@@ -17,7 +17,7 @@ use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 
 use crate::brake::Brake;
 use crate::fact::{Fact, Place, SignedStart, unblob};
-use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION};
+use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION, RESTORED};
 use crate::log::{Head, Log, Readers, Sort};
 use crate::peer::{Peer, PeerState};
 use crate::row::{Named, RecordKey, RecordRow};
@@ -324,6 +324,17 @@ impl Model {
                 self.starts.insert(*number);
             }
             Fact::SigningResumed { .. } => self.signing_stopped = None,
+            Fact::Restored { .. } => {
+                let received = self.logs.values_mut().filter(|log| log.owner != self.me);
+                received.for_each(|log| log.uncompared = true);
+                self.signing_stopped
+                    .get_or_insert_with(|| RESTORED.to_owned());
+            }
+            Fact::Compared { log } => {
+                if let Some(log) = self.logs.get_mut(log) {
+                    log.uncompared = false;
+                }
+            }
             Fact::Rewound { log } => return self.rewind(rows, log),
             Fact::VoidLines { log, lines } => return self.void_lines(rows, log, lines),
         }

@@ -54,6 +54,8 @@ pub enum Denial {
     NotOurs,
     /// The circle's owner is not confirmed here, or not known.
     UnconfirmedOwner,
+    /// The circle came out of a backup, and was not yet compared with its owner's.
+    NotCompared,
 }
 
 impl Denial {
@@ -66,6 +68,7 @@ impl Denial {
             Self::Left => "was left, so only withdrawals reach it",
             Self::NotListed => "is not among the readers of this circle",
             Self::NotOurs => "cannot get another RCP's circle from here",
+            Self::NotCompared => "must wait until this circle was compared with its owner's",
             Self::UnconfirmedOwner => "would need the owner's safety number confirmed here",
         }
     }
@@ -141,7 +144,9 @@ fn may_peer_read(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Res
 }
 
 fn owner_confirmed(model: &Model, log: &Log) -> Result<(), Denial> {
-    if model.is_confirmed(&log.owner) {
+    if log.uncompared {
+        Err(Denial::NotCompared)
+    } else if model.is_confirmed(&log.owner) {
         Ok(())
     } else {
         Err(Denial::UnconfirmedOwner)

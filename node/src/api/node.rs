@@ -73,6 +73,18 @@ impl NodeService for Api {
         }))
     }
 
+    async fn show_uncompared(
+        &self,
+        request: Request<v1::ShowUncomparedRequest>,
+    ) -> Result<Response<v1::ShowUncomparedResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let done = self.desk.wish(Wish::ShowUncompared).await;
+        let circles = done.map_err(status::desk)?.facts.len();
+        Ok(Response::new(v1::ShowUncomparedResponse {
+            circles: u32::try_from(circles).unwrap_or(u32::MAX),
+        }))
+    }
+
     async fn list_void_versions(
         &self,
         request: Request<v1::ListVoidVersionsRequest>,

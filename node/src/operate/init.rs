@@ -312,7 +312,11 @@ fn names(config: &Config) -> Result<Vec<(String, String)>, InitError> {
 }
 
 /// The profile by which the secretariat's own tools find and know this node.
-fn write_profile(data: &Path, config: &Config, server_key: &str) -> Result<PathBuf, FileError> {
+pub(super) fn write_profile(
+    data: &Path,
+    config: &Config,
+    server_key: &str,
+) -> Result<PathBuf, FileError> {
     let token = Access::of(data).create(Scope::Desk, "made at init", UnixMillis(0))?;
     let path = data.join(PROFILE);
     let address = config.api_listen;

@@ -81,6 +81,31 @@ impl KeyFolder {
         write_secret(&self.file(&format!("{name}.key.pem")), key.key.as_bytes())
     }
 
+    /// The files of the keys.
+    pub const NAMES: [&str; 6] = [
+        "signing.key",
+        "bundle.key",
+        "peer.cert.pem",
+        "peer.key.pem",
+        "api.cert.pem",
+        "api.key.pem",
+    ];
+
+    /// What the files hold, by their names.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn texts(&self) -> Result<Vec<(&'static str, Zeroizing<String>)>, FileError> {
+        let text = |name| {
+            let path = self.file(name);
+            let text = String::from_utf8(read_secret(&path)?);
+            let what = "a key of this node";
+            let text = text.map_err(|_| FileError::Content { path, what })?;
+            Ok((name, Zeroizing::new(text)))
+        };
+        Self::NAMES.into_iter().map(text).collect()
+    }
+
     /// Reads all keys.
     ///
     /// # Errors

@@ -53,6 +53,8 @@ const START_KNOWN: u8 = 42;
 const SIGNING_RESUMED: u8 = 43;
 const REWOUND: u8 = 44;
 const VOID_LINES: u8 = 45;
+const RESTORED: u8 = 46;
+const COMPARED: u8 = 47;
 
 /// The frame of a fact.
 ///
@@ -168,6 +170,8 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
             START_KNOWN,
             new.bytes(rcp.as_bytes()).bytes(number.as_bytes()),
         ),
+        Fact::Restored { at } => (RESTORED, new.u64(at.0)),
+        Fact::Compared { log } => (COMPARED, new.bytes(log.as_bytes())),
         Fact::SigningResumed { at } => (SIGNING_RESUMED, new.u64(at.0)),
     };
     Ok((kind, writer.finish()))
@@ -357,6 +361,12 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         START_KNOWN => Fact::StartKnown {
             rcp: RcpId::new(read.array()?),
             number: StartNumber::new(read.array()?),
+        },
+        RESTORED => Fact::Restored {
+            at: UnixMillis(read.u64()?),
+        },
+        COMPARED => Fact::Compared {
+            log: LogId::new(read.array()?),
         },
         SIGNING_RESUMED => Fact::SigningResumed {
             at: UnixMillis(read.u64()?),

@@ -218,6 +218,8 @@ impl<'a> Look<'a> {
             | Fact::OtherCopyGone { .. }
             | Fact::StartKnown { .. }
             | Fact::SigningResumed { .. }
+            | Fact::Restored { .. }
+            | Fact::Compared { .. }
             | Fact::Rewound { .. }
             | Fact::VoidLines { .. } => true,
         }

@@ -117,43 +117,72 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Makes a store in a folder that has none, with the facts by which a node begins.
-///
-/// The format file is written last: a folder without it has no store, and `create` may be run
-/// again.
+/// If it does not reach its end, it may be run again.
 ///
 /// # Errors
 /// [`StoreError::Folder`] if there is a store already, [`StoreError::Io`], [`StoreError::Journal`].
 pub fn create(path: &Path, begin: &[Fact]) -> Result<(), StoreError> {
-    let io = |source| StoreError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    fs::create_dir_all(path).map_err(io)?;
-    let format = path.join(FORMAT_FILE);
-    if format.exists() {
-        return Err(StoreError::Folder {
-            path: path.to_owned(),
-            what: "there is a store here already; nothing was changed",
-        });
-    }
-    let _lock = lock(path)?;
-    let journal = path.join("journal");
-    if journal.exists() {
-        // Left by an attempt that did not reach its end: nothing of it was ever used.
-        fs::remove_dir_all(&journal).map_err(io)?;
-    }
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|error| io(std::io::Error::other(error.to_string())))?;
-    Journal::create(&journal, id)?;
-    let options = Options::new(&|_, _, _| true);
-    let (mut open, _) = Journal::open(&journal, &options, &mut |_| {})?;
     let frames: Result<Vec<NewFrame<'_>>, StoreError> = begin.iter().map(codec::frame).collect();
-    open.append(&frames?)?;
-    write_durably(&format, FORMAT.as_bytes()).map_err(io)?;
-    File::open(path)
-        .and_then(|dir| dir.sync_all())
-        .map_err(io)?;
-    Ok(())
+    let mut beginning = Beginning::make(path)?;
+    beginning.append_all(&[frames?])?;
+    beginning.finish()
+}
+
+/// A store that is being made. The format file is written last: a folder without it has no store,
+/// and making it may begin again.
+pub(crate) struct Beginning {
+    path: PathBuf,
+    journal: Journal,
+    _lock: File,
+}
+
+impl Beginning {
+    /// Begins in a folder that has no store.
+    pub fn make(path: &Path) -> Result<Self, StoreError> {
+        let io = |source| StoreError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(path).map_err(io)?;
+        if path.join(FORMAT_FILE).exists() {
+            return Err(StoreError::Folder {
+                path: path.to_owned(),
+                what: "there is a store here already; nothing was changed",
+            });
+        }
+        let lock = lock(path)?;
+        let journal = path.join("journal");
+        if journal.exists() {
+            // Left by an attempt that did not reach its end: nothing of it was ever used.
+            fs::remove_dir_all(&journal).map_err(io)?;
+        }
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|error| io(std::io::Error::other(error.to_string())))?;
+        Journal::create(&journal, id)?;
+        let options = Options::new(&|_, _, _| true);
+        let (open, _) = Journal::open(&journal, &options, &mut |_| {})?;
+        Ok(Self {
+            path: path.to_owned(),
+            journal: open,
+            _lock: lock,
+        })
+    }
+
+    /// More groups, durable together.
+    pub fn append_all(&mut self, groups: &[Vec<NewFrame<'_>>]) -> Result<(), StoreError> {
+        self.journal.append_all(groups)?;
+        Ok(())
+    }
+
+    /// From now on it is a store.
+    pub fn finish(self) -> Result<(), StoreError> {
+        let io = |source| StoreError::Io {
+            path: self.path.clone(),
+            source,
+        };
+        write_durably(&self.path.join(FORMAT_FILE), FORMAT.as_bytes()).map_err(io)?;
+        sync_folder(&self.path).map_err(io)
+    }
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

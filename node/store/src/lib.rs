@@ -10,6 +10,7 @@
 //! **Invariant:** a lost or damaged index costs time, never data; nothing is acknowledged before it
 //! is durable, and nothing erased is acknowledged before its bytes are gone.
 
+mod backup;
 mod codec;
 mod compaction;
 mod error;
@@ -23,6 +24,7 @@ mod verify;
 mod view;
 mod writer;
 
+pub use backup::{BackupError, Contents, back_up, read_backup, restore};
 pub use error::StoreError;
 pub use folder::create;
 pub use open::{Opening, open};

@@ -48,6 +48,7 @@ pub fn frame() -> Json {
     let state = Frame::State(v1::StateFrame {
         serving: v1::Serving::Active.into(),
         erase_after_ms: 0,
+        compared: false,
     });
     let stopped = Frame::Ended(v1::Ended {
         reason: "STATE_CHANGED".to_owned(),

@@ -124,6 +124,7 @@ impl Desk<'_> {
                 | Wish::Pause { .. }
                 | Wish::Refuse { .. }
                 | Wish::OtherCopyGone
+                | Wish::ShowUncompared
                 | Wish::Restart
         );
         if let (Some(reason), false) = (&self.model.signing_stopped, harmless) {
@@ -169,6 +170,7 @@ impl Desk<'_> {
             Wish::Resume { rcp } => self.step(rcp, PeerState::Paused, PeerState::Active),
             Wish::Leave { rcp } => self.leave(rcp),
             Wish::OtherCopyGone => self.other_copy_gone(),
+            Wish::ShowUncompared => self.show_uncompared(),
             Wish::Restart => self.restart(),
             Wish::RenewCard { card } => Ok(vec![Fact::Card {
                 rcp: self.model.me,

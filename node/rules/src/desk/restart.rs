@@ -38,6 +38,16 @@ impl Desk<'_> {
         Ok(vec![Fact::OtherCopyGone { at: self.now }])
     }
 
+    /// A person takes what a backup had of other RCPs as it is: it may lack withdrawals.
+    pub(super) fn show_uncompared(&self) -> Decision {
+        let logs = self.model.logs.values().filter(|log| log.uncompared);
+        let facts: Vec<Fact> = logs.map(|log| Fact::Compared { log: log.id }).collect();
+        if facts.is_empty() {
+            return Err(DeskRefusal::Nothing("nothing that was received is hidden"));
+        }
+        Ok(facts)
+    }
+
     /// Each log of ours goes on in a new incarnation behind the longest prefix that is here.
     pub(super) fn restart(&mut self) -> Decision {
         match self.model.signing_stopped.as_deref() {

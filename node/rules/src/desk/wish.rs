@@ -136,6 +136,8 @@ pub enum Wish {
     },
     /// Say that no other copy of this folder runs any more.
     OtherCopyGone,
+    /// Show what a backup had of other RCPs, though it was not compared with theirs.
+    ShowUncompared,
     /// Sign again: each log of ours goes on in a new incarnation.
     Restart,
     /// End the relation with a peer.

@@ -70,6 +70,13 @@ pub enum Arrival {
         /// The number, verified.
         number: StartNumber,
     },
+    /// Logs of a peer that this folder had from a backup are as the peer has them.
+    Compared {
+        /// Whose.
+        peer: RcpId,
+        /// Which.
+        logs: Vec<LogId>,
+    },
     /// A head that signs again what is held: its RCP's key was replaced.
     Head {
         /// From whom.
@@ -119,6 +126,8 @@ pub const HEAD_LACKING: &str = "PEER_HOLDS_A_HEAD_WE_LACK";
 pub const KEYS_PREDATE_A_ROTATION: &str = "KEYS_PREDATE_A_ROTATION";
 /// Code: writes that were acknowledged are gone from the journal.
 pub const JOURNAL_LOST_ITS_END: &str = "JOURNAL_LOST_ITS_END";
+/// Code: this folder was made out of a backup.
+pub const RESTORED: &str = "RESTORED_FROM_A_BACKUP";
 /// Code: there are two charters of ours, both signed by our keys.
 pub const CHARTER_FORKED: &str = "CHARTER_FORKED";
 
@@ -165,6 +174,11 @@ pub fn decide(
         } else {
             Vec::new()
         }),
+        Arrival::Compared { peer, logs } => {
+            let logs = logs.iter().filter_map(|id| model.logs.get(id));
+            let logs = logs.filter(|log| log.owner == *peer && log.uncompared);
+            Ok(logs.map(|log| Fact::Compared { log: log.id }).collect())
+        }
         Arrival::Head { peer, note } => lines::head_again(model, peer, note),
         Arrival::Records { peer, log, records } => {
             records::records(model, rows, peer, log, records)

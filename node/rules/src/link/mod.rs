@@ -137,6 +137,8 @@ struct Following {
     /// Indexes that were answered: the record came, of this version hash, or is not to be had.
     /// Whatever is missing all the same is asked for again when the log has news.
     answered: BTreeMap<u64, Option<Hash>>,
+    /// Lines of the newest head that was announced.
+    announced: u64,
     /// Whether a head of a higher incarnation was announced than the lines have.
     restarted: bool,
     /// Whether our copy is no beginning of it: the lines are taken again from the first.
@@ -154,6 +156,7 @@ impl Following {
             refused: false,
             in_flight: BTreeMap::new(),
             answered: BTreeMap::new(),
+            announced: 0,
             restarted: false,
             again: false,
             back: None,
@@ -225,6 +228,8 @@ pub struct Link {
     stopped_serving: bool,
     /// Whether nothing was signed here when the link began.
     unsigning: bool,
+    /// Whether the peer has told all that is new to us in its logs.
+    compared: bool,
     closed: bool,
 }
 
@@ -260,6 +265,7 @@ impl Link {
             arriving: None,
             stopped_serving: false,
             unsigning: false,
+            compared: false,
             closed: false,
         }
     }
@@ -403,6 +409,7 @@ impl Link {
         self.introduce(context, out);
         self.announce(context, out);
         self.follow(context, out);
+        self.compare(context, out);
         self.hold(context, out);
         self.pump(context, out);
     }

@@ -87,6 +87,7 @@ impl Link {
                 self.served_as = v1::Serving::try_from(state.serving).ok();
                 let delay = (state.erase_after_ms > 0).then_some(UnixMillis(state.erase_after_ms));
                 self.delays_ours = delay;
+                self.compared |= state.compared;
                 Ok(())
             }
             // Evidence is kept and passed on once logs travel through third nodes.
@@ -160,6 +161,7 @@ impl Link {
         out.push(session(Frame::State(v1::StateFrame {
             serving: serving_as(self.state).into(),
             erase_after_ms: self.told_delay.map_or(0, |until| until.0),
+            compared: self.their_have && !self.unsigning,
         })));
     }
 
@@ -270,7 +272,11 @@ impl Link {
             self.announced
                 .insert(id, (claim.incarnation, claim.size, head.key_seq()));
         }
-        self.their_have |= have.last;
+        if have.last && !self.their_have {
+            self.their_have = true;
+            self.announce(context, out);
+            self.say_state(context, out);
+        }
         Ok(())
     }
 
@@ -306,10 +312,29 @@ impl Link {
         if let Some(following) = self.following.get_mut(&id) {
             // A restart may have left lines of our copy behind: it is asked for anew.
             following.pulled &= !is_restarted;
+            following.announced = head.checkpoint().size;
             following.restarted = is_restarted;
             following.again = is_restarted && is_shorter;
         }
         Ok(())
+    }
+
+    /// Logs that came out of a backup are shown once they are as their owner has them.
+    pub(super) fn compare(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let (peer, following) = (self.peer, &self.following);
+        if !self.compared {
+            return;
+        }
+        let logs = context.model.logs.values();
+        let logs = logs.filter(|log| log.owner == peer && log.uncompared && !log.is_behind());
+        let reached = logs.filter(|log| {
+            let announced = following.get(&log.id).map_or(0, |f| f.announced);
+            log.size() >= announced && !log.retaken
+        });
+        let logs: Vec<LogId> = reached.map(|log| log.id).collect();
+        if !logs.is_empty() {
+            out.push(Output::Arrival(Arrival::Compared { peer, logs }));
+        }
     }
 
     /// A log of the peer's is worth following.
@@ -369,7 +394,7 @@ impl Link {
         for log in model
             .logs
             .values()
-            .filter(|log| log.owner == self.peer && log.stop.is_none())
+            .filter(|log| log.owner == self.peer && log.stop.is_none() && !log.uncompared)
         {
             let Some(head) = log
                 .held_head

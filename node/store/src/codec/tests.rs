@@ -145,6 +145,8 @@ fn facts() -> Vec<Fact> {
             log: LOG,
             lines: vec![vec![28; 3], vec![29; 4]],
         },
+        Fact::Restored { at: UnixMillis(30) },
+        Fact::Compared { log: LOG },
     ]
 }
 
@@ -188,6 +190,8 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (43, 8, "42f28a46039f894d"),
     (44, 32, "75877bb41d393b5f"),
     (45, 45, "cbedd7ebae29002e"),
+    (46, 8, "48a97e421546f8d4"),
+    (47, 32, "75877bb41d393b5f"),
 ];
 
 #[test]

@@ -34,6 +34,7 @@ mod survey;
 mod table;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::HashMap;
 use std::fs;
@@ -53,6 +54,7 @@ pub use replay::{
     BlobCheck, Cut, FrameRef, Group, Options, POSITION_BYTES, Position, Progress, Recovery,
 };
 pub use table::{Reader, StoredFrame};
+pub use walk::walk;
 
 use disk::{Disk, WriteFault, append_durably, place_segment, segment_number, sync_dir};
 use group::{GroupWriter, check};
