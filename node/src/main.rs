@@ -1,8 +1,7 @@
 //! The binary `corridor-node`: makes, runs and keeps one RCP's node.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "main/backup.rs"]
-mod backup;
+mod backup_command;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -85,7 +84,7 @@ enum Command {
     },
     /// Back the node up, and restore it.
     #[command(subcommand)]
-    Backup(backup::Command),
+    Backup(backup_command::Command),
     /// Replace the signing key of a stopped node.
     RotateKey {
         /// Folder with the node's data.
@@ -202,7 +201,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Serve { data } => serve(data).await,
         Command::Backup(command) => {
-            tokio::task::spawn_blocking(move || backup::run(command)).await?
+            tokio::task::spawn_blocking(move || backup_command::run(command)).await?
         }
         Command::VerifyStore { data } => verify_store(data).await,
         Command::RotateKey {

@@ -257,81 +257,72 @@ async fn seen(office: &Office, of: &Office) -> Result<usize> {
     Ok(records.len())
 }
 
+/// What a backup of a running node is: whole, locked, and never written over another one.
+fn back_up(office: &Office, safe: &Path) -> Result<Lock> {
+    let secret = safe.join("passphrase");
+    write_secret(&secret, b"six random words make it good\n")?;
+    let lock = Lock::passphrase(&secret)?;
+    let (copy, keys) = (safe.join("copy.age"), safe.join("keys.age"));
+    let made = backup::create(&office.data(), &copy, &lock)?;
+    backup::create_keys(&office.data(), &keys, &lock)?;
+    let again = backup::create(&office.data(), &copy, &lock);
+    assert!(again.is_err(), "never overwritten");
+    assert_eq!(backup::verify(&copy, &lock, &mut |_| ())?, made);
+    write_secret(&safe.join("other"), b"another passphrase than that")?;
+    let other = Lock::passphrase(&safe.join("other"))?;
+    let closed = backup::verify(&copy, &other, &mut |_| ());
+    assert!(matches!(closed, Err(Error::Closed { .. })));
+    Ok(lock)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_folder_is_restored_from_a_backup_made_while_the_node_ran() -> Result<()> {
     let mut office = Office::open("Abu Dhabi Dialogue", true).await?;
     let mut partner = Office::open("Bali Process", true).await?;
     office.befriend(&partner).await?;
-    let public = office.circle("public")?;
-    let theirs = partner.circle("public")?;
+    let (public, theirs) = (office.circle("public")?, partner.circle("public")?);
     let before = office.publish("Before", &[public]).await?;
     let erased = office.publish("Canary-erased", &[public]).await?;
     withdraw(&office, erased).await?;
-    let (kept, doomed) = (
-        partner.publish("Kept", &[theirs]).await?,
-        partner.publish("Doomed", &[theirs]).await?,
-    );
+    let kept = partner.publish("Kept", &[theirs]).await?;
+    let doomed = partner.publish("Doomed", &[theirs]).await?;
     until("both have it", || {
-        partner.holds(&office, before)
-            && office.holds(&partner, kept)
-            && office.holds(&partner, doomed)
+        let came = [kept, doomed].map(|record| office.holds(&partner, record));
+        partner.holds(&office, before) && came == [true; 2]
     })
     .await?;
     let safe = tempfile::tempdir()?;
-    let [secret, copy, keys] = ["passphrase", "copy.age", "keys.age"].map(|f| safe.path().join(f));
-    write_secret(&secret, b"six random words make it good\n")?;
-    let lock = Lock::passphrase(&secret)?;
-    let made = backup::create(&office.data(), &copy, &lock)?;
-    backup::create_keys(&office.data(), &keys, &lock)?;
-    assert!(
-        backup::create(&office.data(), &copy, &lock).is_err(),
-        "never overwritten"
-    );
-    assert_eq!(backup::verify(&copy, &lock, &mut |_| ())?, made);
-    write_secret(&safe.path().join("other"), b"another passphrase than that")?;
-    let other = Lock::passphrase(&safe.path().join("other"))?;
-    assert!(matches!(
-        backup::verify(&copy, &other, &mut |_| ()),
-        Err(Error::Closed { .. })
-    ));
+    let lock = back_up(&office, safe.path())?;
 
     let after = office.publish("After", &[public]).await?;
     until("the partner has it", || partner.holds(&office, after)).await?;
     office.close().await?;
     withdraw(&partner, doomed).await?;
     partner.close().await?;
-    let full = backup::restore_node(&office.data(), &copy, &keys, &lock);
-    assert!(matches!(full, Err(Error::NotEmpty(_))), "{full:?}");
+    let (copy, keys) = (safe.path().join("copy.age"), safe.path().join("keys.age"));
+    let restore = || backup::restore_node(&office.data(), &copy, &keys, &lock);
+    assert!(matches!(restore(), Err(Error::NotEmpty(_))));
     fs::remove_dir_all(office.data())?;
-    backup::restore_node(&office.data(), &copy, &keys, &lock)?;
-    assert!(
-        !office.has_bytes(b"Canary-erased")?,
-        "a backup has nothing that was erased"
-    );
+    restore()?;
+    let erased_bytes = office.has_bytes(b"Canary-erased")?;
+    assert!(!erased_bytes, "a backup has nothing that was erased");
 
     // Nobody is reachable: it could not know what it signed, and what it shows of its partner may
     // be withdrawn.
     office.reopen().await?;
     assert_eq!(stopped(&office).as_deref(), Some("RESTORED_FROM_A_BACKUP"));
     assert!(office.publish("Too early", &[public]).await.is_err());
-    assert_eq!(
-        seen(&office, &partner).await?,
-        0,
-        "it is hidden until it was compared"
-    );
+    assert_eq!(seen(&office, &partner).await?, 0, "hidden until compared");
     let said = recover(&office, "status").await?;
     assert!(said.contains("has not given back"), "{said}");
 
     partner.reopen().await?;
     until("it was given back and compared", || {
-        let compared = office
-            .desk()
-            .store()
-            .read(|view| view.logs.values().all(|l| !l.uncompared));
+        let store = office.desk().store();
+        let compared = store.read(|view| view.logs.values().all(|log| !log.uncompared));
         compared && office.holds(&office, after) && is_burnt(&office, &partner, doomed)
     })
     .await?;
-    assert!(office.holds(&partner, kept));
     assert_eq!(seen(&office, &partner).await?, 1, "the other is withdrawn");
     recover(&office, "sign --yes").await?;
     let again = office.publish("Again", &[public]).await?;

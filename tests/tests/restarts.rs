@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, reason = "this is test code")]
 
+#[path = "restarts/odd.rs"]
+mod odd;
+
 use std::collections::BTreeSet;
 
 use corridor_proto::line::WithdrawalReason;

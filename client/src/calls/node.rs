@@ -28,6 +28,8 @@ pub struct NodeInfo {
     pub revision: u64,
     /// Why it signs nothing any more; `None` while all is well.
     pub signing_stopped: Option<String>,
+    /// Whether another copy of it may run, so that it opens no session.
+    pub another_copy: bool,
 }
 
 fn service(channel: Authorised) -> NodeServiceClient<Authorised> {
@@ -58,6 +60,7 @@ impl Client {
             display_names: answer.display_names,
             version: answer.version,
             revision: answer.revision,
+            another_copy: answer.another_copy,
             signing_stopped: Some(answer.signing_stopped).filter(|why| !why.is_empty()),
         })
     }

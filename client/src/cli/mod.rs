@@ -165,8 +165,8 @@ mod tests {
             corridor record share, corridor record narrow, corridor record withdraw, \
             corridor record list, corridor record show, corridor record verify, \
             corridor record watch, corridor recover, corridor recover status, \
-            corridor recover copy-is-gone, corridor recover sign, corridor recover show, corridor recover void, \
-            corridor preview, corridor explain";
+            corridor recover copy-is-gone, corridor recover sign, corridor recover show, \
+            corridor recover void, corridor preview, corridor explain";
         assert_eq!(words.join(", "), expect);
     }
 

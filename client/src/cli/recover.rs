@@ -57,7 +57,9 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
 
 async fn say_status(session: &mut Session<'_>) -> Result<(), Failure> {
     let node = session.node().await?;
-    let peers = session.client.peers().await?;
+    let mut peers = session.client.peers().await?;
+    let gives = [v1::PeerState::Active, v1::PeerState::Paused];
+    peers.retain(|peer| gives.contains(&peer.state()));
     let given = |peer: &v1::Peer| peer.connected && peer.up_to_date;
     let printed = session.print_json(|| {
         let names = |wanted: bool| {
@@ -66,6 +68,7 @@ async fn say_status(session: &mut Session<'_>) -> Result<(), Failure> {
         };
         Ok(json!({
             "signingStopped": node.signing_stopped,
+            "anotherCopy": node.another_copy,
             "collectedFrom": names(true),
             "notYetFrom": names(false),
         }))
@@ -93,7 +96,15 @@ async fn say_status(session: &mut Session<'_>) -> Result<(), Failure> {
         ]
     });
     screen.table(&rows.collect::<Vec<_>>());
-    screen.next("corridor recover sign, once all that you can reach have given back");
+    screen.next(match why.as_str() {
+        "KEYS_PREDATE_A_ROTATION" | "CHARTER_FORKED" => {
+            "SECURITY.md, \"When a node stops signing\": this cannot be mended from this folder"
+        }
+        _ if node.another_copy => {
+            "corridor recover copy-is-gone, once you made sure of it; until then nobody is met"
+        }
+        _ => "corridor recover sign, once all that you can reach have given back",
+    });
     Ok(())
 }
 
@@ -117,10 +128,15 @@ async fn copy_is_gone(session: &mut Session<'_>, args: &YesArgs) -> Result<(), F
 }
 
 async fn sign(session: &mut Session<'_>, args: &YesArgs) -> Result<(), Failure> {
+    if !args.yes && !session.json {
+        say_who_reads(session).await?;
+    }
     session
         .agree(
             "What partners hold that have not given it back will stand in your circles no more: \
-             you will find it listed, and can share it again. Sign from now on?",
+             you will find it listed, and can share it again. Who reads what is as it was when \
+             this folder was saved: whoever was removed, paused or left since reads again. Sign \
+             from now on?",
             args.yes,
         )
         .await?;
@@ -136,11 +152,32 @@ async fn sign(session: &mut Session<'_>, args: &YesArgs) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Lists and states of partners went back with the folder: a person looks at them before anything
+/// leaves again.
+async fn say_who_reads(session: &mut Session<'_>) -> Result<(), Failure> {
+    let circles = session.client.circles().await?;
+    let peers = session.client.peers().await?;
+    let screen = &mut *session.screen;
+    screen.say("Partners and circles, as this folder has them:");
+    screen.table(&peers.iter().map(status::row).collect::<Vec<_>>());
+    let rows = circles.iter().map(|circle| {
+        let readers = circle.readers.iter().map(|reader| {
+            let peer = peers.iter().find(|peer| peer.name == reader.rcp);
+            peer.map_or_else(|| short_name(&reader.rcp), |peer| peer.display_name.clone())
+        });
+        let readers: Vec<String> = readers.collect();
+        vec![format!("  {}", circle.display_name), readers.join(", ")]
+    });
+    screen.table(&rows.collect::<Vec<_>>());
+    screen.next("corridor circle remove, corridor peer pause: first, where this is out of date");
+    Ok(())
+}
+
 async fn show(session: &mut Session<'_>, args: &YesArgs) -> Result<(), Failure> {
     session
         .agree(
-            "What partners withdrew after the backup was made may be among it, and will be shown as \
-             if it stood. Show it?",
+            "What partners withdrew after the backup was made may be among it, and will be shown \
+             as if it stood. Show it?",
             args.yes,
         )
         .await?;
@@ -162,7 +199,10 @@ async fn void(session: &mut Session<'_>) -> Result<(), Failure> {
     }
     let screen = &mut *session.screen;
     if versions.is_empty() {
-        screen.say("Nothing that partners held is missing from your circles.");
+        screen.say(
+            "Nothing is missing of what your partners have given back so far; those that you have \
+             not met since may hold more.",
+        );
         return Ok(());
     }
     screen.data(format!(

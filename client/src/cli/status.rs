@@ -133,7 +133,7 @@ mod tests {
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
             .collect();
-        assert_eq!(codes.len(), 5, "{codes:?}");
+        assert_eq!(codes.len(), 6, "{codes:?}");
         for code in codes {
             let words = stopped(code);
             assert!(words.contains("find out: "), "{code}: {words}");

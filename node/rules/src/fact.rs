@@ -255,6 +255,13 @@ pub enum Fact {
         /// When.
         at: UnixMillis,
     },
+    /// A reader showed a head of a log of ours of an incarnation above those known here.
+    Shown {
+        /// Which log.
+        log: LogId,
+        /// The incarnation.
+        incarnation: u64,
+    },
     /// A log that was restored is as its owner has it, or a person takes it as it is.
     Compared {
         /// Which.

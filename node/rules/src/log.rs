@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::checkpoint::Checkpoint;
+use corridor_proto::limits::CIRCLE_NAME_BYTES_MAX;
 use corridor_proto::line::{Act, ReadLine, ReaderList};
 use corridor_proto::tree::Tree;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId};
@@ -114,11 +115,45 @@ pub struct Log {
     pub void: Void,
     /// Whether it came out of a backup and was not yet compared with its owner's: it is hidden.
     pub uncompared: bool,
+    /// The highest incarnation of it that a reader showed.
+    pub shown: u64,
+    /// How often it was taken again.
+    pub rewinds: usize,
+    /// Whether records may stand in it that its new branch has not published.
+    pub has_void: bool,
     /// Whether its lines are taken again and have not yet reached the restart.
     pub retaken: bool,
 }
 
+/// Begins the name of a circle that this folder did not know when a reader gave it back.
+const RECOVERED: &str = "recovered-";
+
+/// Whether a name may be a circle's.
+pub fn fits_circle(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let length = 1..=64.min(CIRCLE_NAME_BYTES_MAX);
+    length.contains(&name.len()) && name.bytes().all(fits) && name != "private"
+}
+
 impl Log {
+    /// The name of a circle of ours of which only a reader knew.
+    pub fn recovered_name(id: &LogId) -> String {
+        RECOVERED
+            .chars()
+            .chain(id.to_string().chars().take(6))
+            .collect()
+    }
+
+    /// Whether its name is only made up: the one in its readers' list takes its place.
+    pub fn is_recovered(&self) -> bool {
+        self.name.starts_with(RECOVERED)
+    }
+
+    /// Whether a void line of it published the record.
+    pub fn published_void(&self, record: &RecordId) -> bool {
+        self.void.published.values().any(|(of, _)| of == record)
+    }
+
     /// An empty log.
     pub fn new(owner: RcpId, seed: LogSeed, sort: Sort, name: String) -> Self {
         Self {
@@ -140,6 +175,9 @@ impl Log {
             restarts: Vec::new(),
             void: Void::default(),
             uncompared: false,
+            shown: 0,
+            rewinds: 0,
+            has_void: false,
             retaken: false,
         }
     }
@@ -154,6 +192,8 @@ impl Log {
         self.missing.clear();
         self.restarts.clear();
         self.retaken = true;
+        self.has_void = true;
+        self.rewinds += 1;
     }
 
     /// Lines held.

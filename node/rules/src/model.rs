@@ -18,7 +18,7 @@ use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 use crate::brake::Brake;
 use crate::fact::{Fact, Place, SignedStart, unblob};
 use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION, RESTORED};
-use crate::log::{Head, Log, Readers, Sort};
+use crate::log::{Head, Log, Readers, Sort, fits_circle};
 use crate::peer::{Peer, PeerState};
 use crate::row::{Named, RecordKey, RecordRow};
 
@@ -238,7 +238,10 @@ impl Model {
                 self.logs.entry(log.id).or_insert(log);
             }
             Fact::Lines { log, from, lines } => return self.lines(rows, log, *from, lines),
-            Fact::Head { log, note } => self.head(log, note),
+            Fact::Head { log, note } => {
+                self.head(log, note);
+                return self.drop_void(rows, log);
+            }
             Fact::List { log, hash, blob } => return self.list(log, hash, blob, place),
             Fact::Note { rcp, hash, .. } => {
                 // The same note comes with each log that carries the withdrawal: one is kept.
@@ -329,6 +332,11 @@ impl Model {
                 received.for_each(|log| log.uncompared = true);
                 self.signing_stopped
                     .get_or_insert_with(|| RESTORED.to_owned());
+            }
+            Fact::Shown { log, incarnation } => {
+                if let Some(log) = self.logs.get_mut(log) {
+                    log.shown = log.shown.max(*incarnation);
+                }
             }
             Fact::Compared { log } => {
                 if let Some(log) = self.logs.get_mut(log) {
@@ -444,13 +452,14 @@ impl Model {
     }
 
     fn list(&mut self, id: &LogId, hash: &Hash, blob: &[u8], place: Place) -> Vec<Effect> {
-        let Some(log) = self.logs.get_mut(id) else {
-            return Vec::new();
-        };
         let Some(list) = unblob(blob).and_then(|(_, list)| ReaderList::decode(list).ok()) else {
             return Vec::new();
         };
-        if log.owner != self.me {
+        let is_free = self.circle(&list.circle).is_none();
+        let Some(log) = self.logs.get_mut(id) else {
+            return Vec::new();
+        };
+        if log.owner != self.me || log.is_recovered() && fits_circle(&list.circle) && is_free {
             log.name.clone_from(&list.circle);
         }
         let old = log.readers.replace(Readers {

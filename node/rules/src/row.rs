@@ -281,6 +281,11 @@ impl RecordRow {
         }
     }
 
+    /// The lines of a log are all there again: what its new branch did not publish stands no more.
+    pub fn drop_void(&mut self, log: &LogId) {
+        self.stands.retain(|stand| stand.log != *log || !stand.void);
+    }
+
     /// Index of the line by which the record is in a log as it is: a reader that confirms that line
     /// knows what stands, or has erased what does not.
     pub fn decided(&self, stand: &Stand) -> u64 {
@@ -439,6 +444,19 @@ mod tests {
         assert!(row.living(&A).is_none(), "the leave was void, and stands");
         row.publish(A, 3, 6, hash(6));
         assert_eq!(row.living(&A).map(|s| s.version), Some(6));
+    }
+
+    #[test]
+    fn a_text_that_left_elsewhere_goes_once_the_log_is_all_there_again() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(B, 0, 5, hash(5));
+        row.held(body(5, 5));
+        row.rewind(&A);
+        row.leave(&B, 1);
+        assert!(row.erase(false, false).is_empty(), "it may stand again");
+        row.drop_void(&A);
+        assert_eq!(row.erase(false, false).len(), 1);
     }
 
     #[test]

@@ -130,10 +130,13 @@ fn may_peer_read(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Res
         });
     }
     let listed = match log.sort {
-        Sort::Open | Sort::Closed => log
-            .readers
-            .as_ref()
-            .is_some_and(|readers| readers.list.admits(peer, now)),
+        // A list that a newer line replaced counts no more, though the newer one is not here.
+        Sort::Open | Sort::Closed => log.readers.as_ref().is_some_and(|readers| {
+            let newest = log
+                .readers_line
+                .is_none_or(|(_, hash)| hash == readers.hash);
+            newest && readers.list.admits(peer, now)
+        }),
         Sort::Public | Sort::Private(_) => true,
     };
     if listed {

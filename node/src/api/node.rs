@@ -36,7 +36,9 @@ impl NodeService for Api {
                 }
                 .message()
             });
+            let is_desk = reader == Reader::Secretariat;
             v1::GetNodeResponse {
+                another_copy: is_desk && view.another_copy,
                 name: names::rcp(&view.me),
                 display_names: named.into_iter().map(|(_, name)| name).collect(),
                 identity,

@@ -258,10 +258,13 @@ impl Driver<'_> {
             tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
         }
         let is_void = matches!(arrival, Arrival::VoidPackage { .. });
-        let mut outcome = self.exchange.append(Item::Arrival(arrival)).await;
-        if is_void && outcome.is_ok() {
-            // What it withdrew is owed to everybody, and at once.
-            outcome = self.exchange.append(Item::Due).await;
+        let outcome = self.exchange.append(Item::Arrival(arrival)).await;
+        // What it withdrew is owed to everybody, and at once.
+        if is_void
+            && outcome.is_ok()
+            && let Err(error) = self.exchange.append(Item::Due).await
+        {
+            tracing::error!(%error, "what void lines withdrew is not said again");
         }
         match outcome {
             Ok(_) => ControlFlow::Continue(Input::Changed),

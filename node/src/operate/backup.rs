@@ -69,7 +69,9 @@ pub enum Error {
     #[error("it cannot be encrypted: {0}")]
     Encrypt(String),
     /// The folder has something in it.
-    #[error("{} is not empty; restore into an empty folder, and keep this one as it is", .0.display())]
+    #[error(
+        "{} is not empty; restore into an empty folder, and keep this one as it is", .0.display()
+    )]
     NotEmpty(PathBuf),
     /// The keys are not those of this backup.
     #[error(

@@ -55,6 +55,7 @@ const REWOUND: u8 = 44;
 const VOID_LINES: u8 = 45;
 const RESTORED: u8 = 46;
 const COMPARED: u8 = 47;
+const SHOWN: u8 = 48;
 
 /// The frame of a fact.
 ///
@@ -172,6 +173,7 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         ),
         Fact::Restored { at } => (RESTORED, new.u64(at.0)),
         Fact::Compared { log } => (COMPARED, new.bytes(log.as_bytes())),
+        Fact::Shown { log, incarnation } => (SHOWN, new.bytes(log.as_bytes()).u64(*incarnation)),
         Fact::SigningResumed { at } => (SIGNING_RESUMED, new.u64(at.0)),
     };
     Ok((kind, writer.finish()))
@@ -367,6 +369,10 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         },
         COMPARED => Fact::Compared {
             log: LogId::new(read.array()?),
+        },
+        SHOWN => Fact::Shown {
+            log: LogId::new(read.array()?),
+            incarnation: read.u64()?,
         },
         SIGNING_RESUMED => Fact::SigningResumed {
             at: UnixMillis(read.u64()?),

@@ -220,6 +220,7 @@ impl<'a> Look<'a> {
             | Fact::SigningResumed { .. }
             | Fact::Restored { .. }
             | Fact::Compared { .. }
+            | Fact::Shown { .. }
             | Fact::Rewound { .. }
             | Fact::VoidLines { .. } => true,
         }

@@ -332,7 +332,13 @@ impl Writer {
         };
         let facts = match wish {
             Some(wish) => desk.decide(wish)?,
-            None => [brake::due(&model, now), desk.repeat()?].concat(),
+            None => {
+                let repeated = desk.repeat().unwrap_or_else(|error| {
+                    tracing::error!(%error, "what void lines withdrew is not said again");
+                    Vec::new()
+                });
+                [brake::due(&model, now), repeated].concat()
+            }
         };
         match failed {
             Some(why) => Err(StoreError::Stopped(format!(

@@ -89,6 +89,10 @@ impl Watch {
 
 fn allowed(spec: &Spec, leg: &Leg, secret: Secret, now: u64) -> bool {
     let (from, to) = (leg.from, leg.to);
+    // An owner is told nothing new by what a reader gives back to it.
+    if leg.log.is_some_and(|at| spec.circles[at].owner == to) {
+        return true;
+    }
     let mut readable = spec.readable(from, to, now);
     let in_private = |record: &usize| {
         let private = leg.log.map(|at| &spec.circles[at]);

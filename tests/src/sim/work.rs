@@ -74,7 +74,8 @@ impl World {
         found.expect("a node of this world")
     }
 
-    pub(super) fn learn_facts(&mut self, at: At, facts: &[Fact]) {
+    /// Tells the specification which circles facts open.
+    pub fn learn_facts(&mut self, at: At, facts: &[Fact]) {
         for fact in facts {
             let Fact::Circle {
                 owner,

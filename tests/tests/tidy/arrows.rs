@@ -15,7 +15,8 @@ pub const CRATES: [(&str, &[&str]); 6] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
+    ("backup_command", &["operate"]),
     ("api", &["desk", "edge", "limits", "operate", "status"]),
     (
         "demo",

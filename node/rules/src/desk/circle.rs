@@ -2,21 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use corridor_proto::limits::{CIRCLE_NAME_BYTES_MAX, READERS_MAX};
+use corridor_proto::limits::READERS_MAX;
 use corridor_proto::line::{Act, ReaderList, readers_hash};
 use corridor_proto::{LogId, LogSeed, RcpId, Salt, UnixMillis};
 
 use super::{Decision, Desk, DeskRefusal, circle};
 use crate::fact::{Fact, blob};
-use crate::log::{Log, Sort};
+use crate::log::{Log, Sort, fits_circle};
 use crate::peer::PeerState;
 use crate::visibility::{Reader, may_read};
 
 impl Desk<'_> {
     pub(super) fn open_circle(&mut self, name: &str, open: bool, relay: bool) -> Decision {
-        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let length = 1..=64.min(CIRCLE_NAME_BYTES_MAX);
-        if !length.contains(&name.len()) || !name.bytes().all(fits) || name == "private" {
+        if !fits_circle(name) {
             return Err(DeskRefusal::Name(name.to_owned()));
         }
         if self.model.circle(name).is_some() {
@@ -58,20 +56,28 @@ impl Desk<'_> {
         readers: BTreeMap<RcpId, UnixMillis>,
     ) -> Decision {
         let log = self.own_log(&id)?.clone();
-        let Some(old) = log
-            .readers
-            .as_ref()
-            .filter(|_| matches!(log.sort, Sort::Open | Sort::Closed))
-        else {
+        if !matches!(log.sort, Sort::Open | Sort::Closed) {
             return Err(DeskRefusal::NoList(log.name));
-        };
+        }
+        // A closed list is in no line: while nothing is signed it can be mended.
+        if let (Some(reason), Sort::Open) = (&self.model.signing_stopped, log.sort) {
+            return Err(DeskRefusal::SigningStopped(reason.clone()));
+        }
+        // One that only a reader knew of came back without its list.
+        let old = log.readers.as_ref().map_or_else(
+            || ReaderList {
+                circle: log.name.clone(),
+                ..ReaderList::default()
+            },
+            |readers| readers.list.clone(),
+        );
         if readers.len() > READERS_MAX {
             return Err(DeskRefusal::TooMany {
                 what: "readers",
                 remedy: "take some out with `corridor circle remove`",
             });
         }
-        let before: BTreeMap<_, _> = old.list.readers.iter().copied().collect();
+        let before: BTreeMap<_, _> = old.readers.iter().copied().collect();
         if before == readers {
             return Err(DeskRefusal::Nothing("these are the readers already"));
         }
@@ -98,7 +104,7 @@ impl Desk<'_> {
         facts.extend(anew.map(|(rcp, _)| Fact::Reader { log: id, rcp: *rcp }));
         let list = ReaderList {
             readers: readers.into_iter().collect(),
-            ..old.list.clone()
+            ..old
         };
         facts.extend(self.list(&log, &list)?);
         Ok(facts)

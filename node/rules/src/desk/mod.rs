@@ -123,6 +123,7 @@ impl Desk<'_> {
                 | Wish::DiscardDraft { .. }
                 | Wish::Pause { .. }
                 | Wish::Refuse { .. }
+                | Wish::SetReaders { .. }
                 | Wish::OtherCopyGone
                 | Wish::ShowUncompared
                 | Wish::Restart

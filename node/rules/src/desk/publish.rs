@@ -210,7 +210,12 @@ impl Desk<'_> {
         note: Option<Vec<u8>>,
         replacement: Option<RecordId>,
     ) -> Decision {
-        let row = self.row(record).ok_or_else(|| unknown_record(record))?;
+        // One of which only a reader knew can be withdrawn as well.
+        let is_void = self.model.own_logs().any(|log| log.published_void(&record));
+        let row = self
+            .row(record)
+            .or_else(|| is_void.then(RecordRow::default));
+        let row = row.ok_or_else(|| unknown_record(record))?;
         if up_to <= row.burnt() {
             return Err(DeskRefusal::Nothing("these versions were withdrawn before"));
         }
@@ -240,30 +245,36 @@ impl Desk<'_> {
             }
             None => Hash::ZERO,
         };
-        for id in withdrawal_logs(self.model, &row) {
+        for id in withdrawal_logs(self.model, &row, record) {
             let log = self.own_log(&id)?;
-            let replacement = replacement
-                .filter(|record| {
-                    let link = Link {
-                        rcp: self.model.me,
-                        record: *record,
-                    };
-                    link_fits(self.model, self.rows, log, &link)
-                })
-                .unwrap_or(RecordId::ZERO);
-            let line = self.line(Act::Withdraw(Withdrawal {
+            let withdrawal = Withdrawal {
                 record,
                 up_to,
                 reason,
                 note,
-                replacement,
-            }));
+                replacement: replacement.unwrap_or(RecordId::ZERO),
+            };
+            let line = Act::Withdraw(self.in_circle(log, withdrawal));
+            let line = self.line(line);
             facts.extend(self.append(self.own_log(&id)?, vec![line])?);
         }
         if up_to == WHOLE_RECORD && self.model.drafts.contains_key(&record) {
             facts.push(Fact::DraftGone { record });
         }
         Ok(facts)
+    }
+}
+
+impl Desk<'_> {
+    /// A withdrawal as a circle's readers may see it: with a replacement that they can find.
+    pub(super) fn in_circle(&self, log: &Log, withdrawal: Withdrawal) -> Withdrawal {
+        let (rcp, record) = (self.model.me, withdrawal.replacement);
+        let fits = link_fits(self.model, self.rows, log, &Link { rcp, record });
+        let replacement = if fits { record } else { RecordId::ZERO };
+        Withdrawal {
+            replacement,
+            ..withdrawal
+        }
     }
 }
 
@@ -307,18 +318,16 @@ pub fn link_fits(model: &Model, rows: &dyn Rows, circle: &Log, link: &Link) -> b
 /// The logs that must carry a withdrawal: every one in which the record ever stood, and the private
 /// circle of each reader that may hold it. Those who read the log now get it twice, for they may
 /// lose the log before its line reaches them.
-pub(super) fn withdrawal_logs(model: &Model, row: &RecordRow) -> BTreeSet<LogId> {
+pub(super) fn withdrawal_logs(model: &Model, row: &RecordRow, record: RecordId) -> BTreeSet<LogId> {
     let mut logs = BTreeSet::new();
-    for stand in &row.stands {
-        let Some(log) = model
-            .logs
-            .get(&stand.log)
-            .filter(|log| log.owner == model.me)
-        else {
-            continue;
-        };
+    let stood = |log: &Log| {
+        let stand = row.stand(&log.id).map(|stand| stand.first);
+        stand.or_else(|| log.published_void(&record).then_some(0))
+    };
+    for log in model.own_logs() {
+        let Some(first) = stood(log) else { continue };
         logs.insert(log.id);
-        let lost = log.former.iter().filter(|(_, size)| stand.first < **size);
+        let lost = log.former.iter().filter(|(_, size)| first < **size);
         let reads = model.peers.keys().filter(|peer| {
             let mut listed = log.readers.iter().flat_map(|readers| &readers.list.readers);
             match log.sort {

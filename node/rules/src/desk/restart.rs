@@ -20,13 +20,16 @@ const SIGNS: DeskRefusal = DeskRefusal::NoRestart {
     remedy: "this node signs; there is nothing to resume",
 };
 const OTHER_KEYS: DeskRefusal = DeskRefusal::NoRestart {
-    remedy: "this folder has keys that a rotation replaced; bring the node of the newer keys back, \
-             or put its key files in the place of these, and start again",
+    remedy: "this folder has keys that a rotation replaced, or was rotated twice; nothing can be \
+             signed from it: the whole folder of the node with the newer keys is needed",
 };
 const ANOTHER_COPY: DeskRefusal = DeskRefusal::NoRestart {
     remedy: "another copy of this node may still run, and would contradict this one; end it for \
              good, then say so (corridor recover copy-is-gone)",
 };
+
+/// Owed lines of one log in one group: the next look takes up the rest.
+const OWED_AT_ONCE: usize = 512;
 
 impl Desk<'_> {
     /// A person says that the other copy is gone: what it said at its starts is accepted once from
@@ -66,7 +69,7 @@ impl Desk<'_> {
                     remedy: "find out what sets this folder back again and again",
                 });
             }
-            let incarnation = next_incarnation(log, self.now);
+            let incarnation = next_incarnation(log, self.now, self.bytes());
             let size = log.size();
             let root = log.tree.root_at(size).unwrap_or_default();
             let restart = Act::Restart {
@@ -75,7 +78,8 @@ impl Desk<'_> {
                 root,
             };
             let mut lines = vec![self.line(restart)];
-            for act in owed.remove(&log.id).unwrap_or_default() {
+            let acts = owed.remove(&log.id).unwrap_or_default();
+            for act in acts.into_iter().take(OWED_AT_ONCE) {
                 lines.push(self.line(act));
             }
             facts.extend(self.append_in(log, incarnation, lines)?);
@@ -94,7 +98,8 @@ impl Desk<'_> {
             return Ok(facts);
         }
         for (id, acts) in self.owed() {
-            let lines = acts.into_iter().map(|act| self.line(act)).collect();
+            let acts = acts.into_iter().take(OWED_AT_ONCE);
+            let lines = acts.map(|act| self.line(act)).collect();
             facts.extend(self.append(self.own_log(&id)?, lines)?);
         }
         Ok(facts)
@@ -121,16 +126,18 @@ impl Desk<'_> {
         let mut owed = Vec::new();
         let said = row.withdrawn.iter().filter(|w| w.index == VOID);
         if let Some(most) = said.clone().max_by_key(|w| w.withdrawal.up_to) {
-            let mut logs = withdrawal_logs(self.model, &row);
+            let mut logs = withdrawal_logs(self.model, &row, record);
             logs.extend(said.map(|w| w.log));
             logs.retain(|id| {
                 let mut ours = row.withdrawn.iter().filter(|w| w.log == *id);
                 !ours.any(|w| w.index != VOID && w.withdrawal.up_to >= most.withdrawal.up_to)
             });
-            owed.extend(
-                logs.into_iter()
-                    .map(|id| (id, Act::Withdraw(most.withdrawal))),
-            );
+            owed.extend(logs.into_iter().filter_map(|id| {
+                // The replacement is named where its readers can find it, as ever.
+                let log = self.model.logs.get(&id)?;
+                let withdrawal = self.in_circle(log, most.withdrawal);
+                Some((id, Act::Withdraw(withdrawal)))
+            }));
         }
         let left = row
             .stands
@@ -145,11 +152,12 @@ impl Desk<'_> {
 
 /// First 0, then above whatever was seen, and at least the present time: PROTOCOL.md, "Restarts and
 /// clones".
-fn next_incarnation(log: &Log, now: UnixMillis) -> u64 {
-    let seen = log
-        .head
-        .as_ref()
-        .map_or(0, |head| head.checkpoint.incarnation);
-    let seen = seen.max(log.incarnation);
-    seen.saturating_add(1).max(now.0)
+///
+/// `random` keeps two restarts of one backup apart where the clock cannot.
+fn next_incarnation(log: &Log, now: UnixMillis, random: [u8; 2]) -> u64 {
+    let head = log.head.as_ref();
+    let seen = head.map_or(0, |head| head.checkpoint.incarnation);
+    let seen = seen.max(log.incarnation).max(log.shown);
+    let next = seen.saturating_add(1).max(now.0);
+    next.saturating_add(u16::from_be_bytes(random).into())
 }

@@ -45,6 +45,9 @@ pub(super) fn lines(
     let head = target(model, known, message, charter, &id)?;
     let restarted = known.is_some_and(|log| head.checkpoint().incarnation > log.incarnation);
     let is_rewound = restarted && message.from == 0 && known.is_some_and(|log| log.size() > 0);
+    if is_rewound && known.is_some_and(|log| log.rewinds >= RESTARTS_MAX) {
+        return Err(Refusal::new("log", Reason::TooLong));
+    }
     let Some(package) = continued(known.filter(|_| !is_rewound), message, head.checkpoint())?
     else {
         return Ok(Vec::new());

@@ -10,6 +10,7 @@ mod receipts;
 mod records;
 
 use corridor_proto::charter::Relation;
+use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::record::VerifiedRecord;
 use corridor_proto::tree::Frontier;
 use corridor_proto::wire::Identity;
@@ -42,6 +43,15 @@ pub enum Arrival {
         seed: LogSeed,
         /// The lines.
         package: Box<v1::Package>,
+    },
+    /// A verified head of a log of ours that a reader showed.
+    Shown {
+        /// By whom.
+        peer: RcpId,
+        /// Seed of the log's identifier.
+        seed: LogSeed,
+        /// What it says.
+        claim: Checkpoint,
     },
     /// Lines of a log of ours, given back by a reader, that may extend it.
     OwnPackage {
@@ -155,6 +165,7 @@ pub fn decide(
             seed,
             package,
         } => lines::lines(model, rows, peer, seed, package, now),
+        Arrival::Shown { peer, seed, claim } => own::shown(model, peer, seed, claim, now),
         Arrival::OwnPackage {
             peer,
             seed,

@@ -3,18 +3,19 @@
 //! What extends our lines is taken as ours. What does not is void: its withdrawals and leaves
 //! count, and what it published a person may publish again (PROTOCOL.md, "Restarts and clones").
 
-use corridor_proto::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
-use corridor_proto::line::{Act, ReadLine, ReaderList, read_line, readers_hash};
+use corridor_proto::checkpoint::{Checkpoint, SignedCheckpoint, VerifiedCheckpoint};
+use corridor_proto::line::ReaderList;
 use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::tree::Frontier;
-use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, v1, wire};
+use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
 use super::lines::{check_restarts, named_bodies};
-use crate::fact::Fact;
+use crate::fact::{Fact, unblob};
 use crate::limits::LOGS_PER_RCP_MAX;
 use crate::log::{Log, Sort};
 use crate::model::Model;
 use crate::peer::{Call, may_call};
+use crate::visibility::{Reader, may_read};
 
 /// Lines that may extend a log of ours, while nothing is signed here.
 pub(super) fn lines(
@@ -29,41 +30,102 @@ pub(super) fn lines(
     }
     let id = LogId::derive(&model.me, seed);
     let known = model.logs.get(&id);
-    if known.is_none() && model.own_logs().count() >= LOGS_PER_RCP_MAX {
-        return Err(Refusal::new("log", Reason::TooLong));
-    }
-    let head = head(model, &id, message)?;
+    let head = current_head(model, &id, message)?;
     if known.is_some_and(|log| head.checkpoint().incarnation < log.incarnation) {
         return Err(Refusal::new("checkpoint", Reason::WrongIncarnation));
     }
-    let frontier = known
-        .and_then(|log| log.tree.frontier_at(log.size()))
-        .unwrap_or_default();
-    if message.from < frontier.size() {
+    let log = known.ok_or_else(|| refuse(Reason::WrongLog))?;
+    let frontier = log.tree.frontier_at(message.from);
+    let frontier = frontier.ok_or_else(|| refuse(Reason::OutOfOrder))?;
+    let package = verify(message, &frontier, &head)?;
+    // Several readers may give it back at once: what came already must be the same.
+    let ours = log.size();
+    let known = usize::try_from(ours - message.from).unwrap_or(usize::MAX);
+    let mut fresh = differing(log, &package).map(|(at, _)| at);
+    if fresh.next().is_some_and(|at| at < known) {
+        return Err(refuse(Reason::BadProof));
+    }
+    let lines: Vec<Vec<u8>> = message.lines.iter().skip(known).cloned().collect();
+    if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let package = verify(message, &frontier, &head)?;
-    let mut facts = Vec::new();
-    if known.is_none() {
-        facts.push(Fact::Circle {
-            owner: model.me,
-            seed: *seed,
-            sort: Sort::Closed,
-            name: recovered_name(model, &id, message),
-        });
-    }
-    facts.push(Fact::Lines {
+    let mut facts = vec![Fact::Lines {
         log: id,
-        from: message.from,
-        lines: message.lines.clone(),
-    });
+        from: ours,
+        lines,
+    }];
     if package.frontier().size() == head.checkpoint().size {
         facts.push(Fact::Head {
             log: id,
             note: head.note().to_owned(),
         });
     }
-    facts.extend(named_bodies(&model.me, &id, &package, &message.bodies)?);
+    let bodies = named_bodies(&model.me, &id, &package, &message.bodies)?;
+    facts.extend(dropped_readers(log, &bodies, package.frontier().size()));
+    facts.extend(bodies);
+    Ok(facts)
+}
+
+/// Readers that a newer list leaves out: they hold what they read before.
+fn dropped_readers(log: &Log, bodies: &[Fact], size: u64) -> Vec<Fact> {
+    let newer = bodies.iter().find_map(|fact| match fact {
+        Fact::List { blob, .. } => ReaderList::decode(unblob(blob)?.1).ok(),
+        _ => None,
+    });
+    let Some(newer) = newer else {
+        return Vec::new();
+    };
+    let stays = |rcp: &RcpId| newer.readers.iter().any(|(reader, _)| reader == rcp);
+    let before = log.readers.iter().flat_map(|readers| &readers.list.readers);
+    before
+        .filter(|(rcp, _)| !stays(rcp) && !log.former.contains_key(rcp))
+        .map(|(rcp, _)| Fact::Former {
+            log: log.id,
+            rcp: *rcp,
+            size,
+        })
+        .collect()
+}
+
+/// A peer showed a head of ours: a log that this folder does not know begins, an incarnation above
+/// those known is noted, and a reader of which this folder does not know that it read is a former
+/// one.
+pub(super) fn shown(
+    model: &Model,
+    peer: &RcpId,
+    seed: &LogSeed,
+    claim: &Checkpoint,
+    now: UnixMillis,
+) -> Result<Vec<Fact>, Refusal> {
+    let id = LogId::derive(&model.me, seed);
+    let known = model.logs.get(&id);
+    if known.is_none() && model.own_logs().count() >= LOGS_PER_RCP_MAX {
+        return Err(Refusal::new("log", Reason::TooLong));
+    }
+    let mut facts = Vec::new();
+    if known.is_none() {
+        facts.push(Fact::Circle {
+            owner: model.me,
+            seed: *seed,
+            sort: Sort::Closed,
+            name: Log::recovered_name(&id),
+        });
+    }
+    if claim.incarnation > known.map_or(0, |log| log.incarnation.max(log.shown)) {
+        facts.push(Fact::Shown {
+            log: id,
+            incarnation: claim.incarnation,
+        });
+    }
+    let reads = |log: &Log| may_read(model, log, &Reader::Peer(*peer), now).is_ok();
+    let read = known.is_some_and(|log| !reads(log) && !log.former.contains_key(peer));
+    if read && claim.size > 0 {
+        facts.push(Fact::Former {
+            log: id,
+            rcp: *peer,
+            size: claim.size,
+        });
+    }
     Ok(facts)
 }
 
@@ -116,10 +178,10 @@ pub(crate) fn verify(
     Ok(package)
 }
 
-/// The head of a package of ours: signed by our current key.
+/// The head of a package of ours, under a key of ours that is not declared compromised.
 ///
 /// # Errors
-/// As [`SignedCheckpoint::verify_head`]; `WrongLog`.
+/// As [`SignedCheckpoint::verify`]; `WrongLog`.
 pub(crate) fn head(
     model: &Model,
     id: &LogId,
@@ -127,11 +189,28 @@ pub(crate) fn head(
 ) -> Result<VerifiedCheckpoint, Refusal> {
     let charter = model.charter(&model.me);
     let charter = charter.ok_or_else(|| Refusal::new("package", Reason::WrongRcp))?;
-    let head = SignedCheckpoint::parse(&message.checkpoint)?.verify_head(charter)?;
+    let head = SignedCheckpoint::parse(&message.checkpoint)?.verify(charter)?;
     if head.checkpoint().log != *id || message.log.as_slice() != id.as_bytes().as_slice() {
         return Err(Refusal::new("package", Reason::WrongLog));
     }
     Ok(head)
+}
+
+/// The same, under the current key.
+fn current_head(
+    model: &Model,
+    id: &LogId,
+    message: &v1::Package,
+) -> Result<VerifiedCheckpoint, Refusal> {
+    let head = head(model, id, message)?;
+    let current = model
+        .charter(&model.me)
+        .map(|charter| charter.current_seq());
+    if Some(head.key_seq()) == current {
+        Ok(head)
+    } else {
+        Err(Refusal::new("checkpoint", Reason::RetiredKey))
+    }
 }
 
 /// The lines of a package that our log does not have at their index, each with its place in it.
@@ -144,19 +223,4 @@ pub(crate) fn differing<'a>(
     lines.filter_map(|(at, ((index, leaf), (line, _)))| {
         (log.tree.leaf(index) != Some(*leaf)).then_some((at, line))
     })
-}
-
-/// The name of a circle that this folder did not know: its readers' list has it, or nobody has.
-fn recovered_name(model: &Model, id: &LogId, message: &v1::Package) -> String {
-    let list = message.readers.as_ref().and_then(|readers| {
-        let (salt, bytes) = wire::salted(readers.list.as_ref()?).ok()?;
-        let line = read_line(&readers.line).ok()?;
-        let list = readers_hash(&salt, bytes);
-        let named = matches!(line, ReadLine::Line(line) if line.act == Act::Readers { list });
-        ReaderList::decode(bytes).ok().filter(|_| named)
-    });
-    let name = list.map(|list| list.circle);
-    let short: String = id.to_string().chars().take(6).collect();
-    name.filter(|name| model.circle(name).is_none())
-        .unwrap_or_else(|| format!("recovered-{short}"))
 }

@@ -98,9 +98,13 @@ impl Link {
             out.push(carry(Frame::Gone(gone)));
             return Ok(());
         };
+        // What was not yet compared with what readers hold may be older than their rights.
+        if log.owner == context.model.me && context.model.signing_stopped.is_some() {
+            return Ok(());
+        }
         if pull.from > log.size() || pull.target > log.size() {
             // It holds lines that this folder lost: it is told of the restart instead.
-            if context.model.signing_stopped.is_some() || log.incarnation > 0 {
+            if log.incarnation > 0 {
                 return Ok(());
             }
             return Err(Refusal::new("pull", Reason::OutOfOrder));
@@ -144,8 +148,11 @@ impl Link {
         if following.back.is_some() {
             return self.package_of_ours(id, package, context, out);
         }
+        if package.from < following.from(context.model.logs.get(&id)) {
+            return Ok(());
+        }
         // Only the first package of a new branch begins at its first line.
-        following.again &= package.from > 0;
+        following.again = false;
         self.arriving = Some(id);
         out.push(Output::Arrival(Arrival::Package {
             peer: self.peer,
@@ -289,7 +296,10 @@ impl Link {
                 out.push(carry(Frame::Want(want)));
             }
             if let Some(back) = &mut following.back {
-                back.wanted.retain(|index, _| !indexes.contains(index));
+                // What is asked for in another log comes from there.
+                let asked = |named: &Named| self.coming.contains(&named.version_hash);
+                back.wanted
+                    .retain(|index, named| !indexes.contains(index) && !asked(named));
             }
             following.in_flight.extend(fresh);
         }

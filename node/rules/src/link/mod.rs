@@ -228,6 +228,8 @@ pub struct Link {
     stopped_serving: bool,
     /// Whether nothing was signed here when the link began.
     unsigning: bool,
+    /// Whether the peer is to be told that all that is new to it was announced.
+    owes_state: bool,
     /// Whether the peer has told all that is new to us in its logs.
     compared: bool,
     closed: bool,
@@ -265,6 +267,7 @@ impl Link {
             arriving: None,
             stopped_serving: false,
             unsigning: false,
+            owes_state: false,
             compared: false,
             closed: false,
         }
@@ -377,6 +380,8 @@ impl Link {
             if refusal.reason == Reason::BadProof {
                 following.branches_off();
             }
+            // Another reader gave lines back meanwhile.
+            following.news |= following.back.is_some() && refusal.reason == Reason::OutOfOrder;
         }
         self.refused(refusal, out);
     }
@@ -408,6 +413,9 @@ impl Link {
         self.stop_serving(context, out);
         self.introduce(context, out);
         self.announce(context, out);
+        if std::mem::take(&mut self.owes_state) {
+            self.say_state(context, out);
+        }
         self.follow(context, out);
         self.compare(context, out);
         self.hold(context, out);

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::line::{Act, ReadLine};
 use corridor_proto::tree::Frontier;
 use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
@@ -16,6 +15,7 @@ use super::{Context, Following, Link, Output};
 use crate::ingest::{Arrival, own};
 use crate::limits::LOGS_PER_RCP_MAX;
 use crate::log::Log;
+use crate::peer::{Call, may_call};
 use crate::row::{Named, RecordKey};
 
 /// A log of ours that a reader gives back.
@@ -32,9 +32,8 @@ pub(super) struct Back {
 impl Back {
     /// From where on lines are asked for.
     pub fn from(&self, log: Option<&Log>) -> u64 {
-        self.branch
-            .as_ref()
-            .map_or_else(|| log.map_or(0, Log::size), Frontier::size)
+        let ours = log.map_or(0, Log::size).min(self.size);
+        self.branch.as_ref().map_or(ours, Frontier::size)
     }
 
     /// What came does not continue our lines: it is walked from its first. Whether that is news.
@@ -52,15 +51,14 @@ impl Back {
 }
 
 impl Link {
-    /// The peer holds a head of ours that our lines do not have.
-    pub(super) fn take_back(&mut self, seed: LogSeed, claim: &Checkpoint, log: Option<&Log>) {
-        if self.following.len() >= LOGS_PER_RCP_MAX {
+    /// The peer holds so many lines of a log of ours, on our branch or on another one, or texts
+    /// that we lack.
+    pub(super) fn take_back(&mut self, id: LogId, seed: LogSeed, size: u64, is_branch: bool) {
+        if self.following.len() >= LOGS_PER_RCP_MAX || !may_call(self.state, Call::Send) {
             return;
         }
-        let is_branch =
-            log.is_some_and(|log| claim.incarnation < log.incarnation || claim.size <= log.size());
         let back = Back {
-            size: claim.size,
+            size,
             branch: is_branch.then(Frontier::default),
             wanted: BTreeMap::new(),
         };
@@ -68,7 +66,7 @@ impl Link {
             back: Some(back),
             ..Following::of(seed)
         };
-        self.following.insert(claim.log, following);
+        self.following.insert(id, following);
     }
 
     /// Whether the peer is still giving a log of ours back.

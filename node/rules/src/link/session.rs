@@ -142,6 +142,11 @@ impl Link {
             self.their_have = true;
             let heads: Vec<_> = self.readable(context).filter_map(announcement).collect();
             self.announced.extend(heads);
+            let lacking = self.readable(context).filter(|log| !log.missing.is_empty());
+            let lacking: Vec<_> = lacking.map(|log| (log.id, log.seed, log.size())).collect();
+            for (id, seed, size) in lacking {
+                self.take_back(id, seed, size, false);
+            }
         } else {
             self.say_what_we_have(context, out);
         }
@@ -248,17 +253,18 @@ impl Link {
         }
         for held in &have.logs {
             let id = LogId::derive(&model.me, &LogSeed::from_slice(&held.seed)?);
-            let Ok(head) = SignedCheckpoint::parse(&held.checkpoint)?.verify_head(charter) else {
+            let Ok(head) = SignedCheckpoint::parse(&held.checkpoint)?.verify(charter) else {
                 continue;
             };
+            let is_current = head.key_seq() == charter.current_seq();
             let claim = *head.checkpoint();
             if claim.log != id {
                 return Err(Refusal::new("checkpoint", Reason::WrongLog));
             }
             let log = model.logs.get(&id);
             let ours = log.and_then(|log| log.tree.root_at(claim.size));
-            let lacking = log.is_none_or(|log| claim.incarnation >= log.incarnation)
-                && ours != Some(claim.root);
+            let is_newer = log.is_none_or(|log| claim.incarnation >= log.incarnation);
+            let lacking = is_current && is_newer && ours != Some(claim.root);
             if lacking && !self.unsigning {
                 out.push(Output::Arrival(Arrival::StopSigning {
                     reason: HEAD_LACKING,
@@ -266,17 +272,24 @@ impl Link {
                 self.close(Closing::SigningStopped, out);
                 return Ok(());
             }
-            if ours != Some(claim.root) {
-                self.take_back(LogSeed::from_slice(&held.seed)?, &claim, log);
+            let (peer, seed) = (self.peer, LogSeed::from_slice(&held.seed)?);
+            if self.unsigning || log.is_some_and(|log| !log.restarts.is_empty()) {
+                out.push(Output::Arrival(Arrival::Shown { peer, seed, claim }));
             }
-            self.announced
-                .insert(id, (claim.incarnation, claim.size, head.key_seq()));
+            if ours != Some(claim.root) {
+                let is_short = log.is_some_and(|log| claim.size <= log.size());
+                let is_branch = !is_current || !is_newer || is_short;
+                self.take_back(id, seed, claim.size, is_branch);
+            } else if log.is_some_and(|log| !log.missing.is_empty()) {
+                self.take_back(id, seed, claim.size, false);
+            }
+            if is_current {
+                self.announced
+                    .insert(id, (claim.incarnation, claim.size, head.key_seq()));
+            }
         }
-        if have.last && !self.their_have {
-            self.their_have = true;
-            self.announce(context, out);
-            self.say_state(context, out);
-        }
+        self.owes_state |= have.last && !self.their_have;
+        self.their_have |= have.last;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use corridor_proto::tree::leaf_hash;
 
 use super::{Effect, Model, RowsMut};
 use crate::fact::Place;
+use crate::log::Log;
 use crate::row::{HeldVersion, RecordKey, RecordRow, VOID};
 
 impl Model {
@@ -47,7 +48,33 @@ impl Model {
         if let Some(log) = self.logs.get_mut(id) {
             log.settle_head();
         }
+        effects.extend(self.drop_void(rows, id));
         effects
+    }
+
+    /// Once a log that was taken again is all there, what it does not publish stands there no more.
+    pub(super) fn drop_void(
+        &mut self,
+        rows: Option<&mut (dyn RowsMut + '_)>,
+        id: &LogId,
+    ) -> Vec<Effect> {
+        let settled = |log: &Log| log.has_void && !log.retaken && log.held_head.is_some();
+        let Some(log) = self.logs.get_mut(id).filter(|log| settled(log)) else {
+            return Vec::new();
+        };
+        log.has_void = false;
+        let owner = log.owner;
+        let Some(rows) = rows else {
+            return Vec::new();
+        };
+        let mut keys = rows.keys(&owner);
+        keys.retain(|key| {
+            let row = rows.row(key);
+            row.is_some_and(|row| row.stand(id).is_some_and(|stand| stand.void))
+        });
+        let keys = keys.iter();
+        keys.flat_map(|key| self.change(rows, key, |row| row.drop_void(id)))
+            .collect()
     }
 
     fn record_line(
@@ -90,7 +117,10 @@ impl Model {
         let mut effects = Vec::new();
         if let Some(rows) = rows {
             let mut keys = rows.keys(&owner);
-            keys.retain(|key| rows.row(key).is_some_and(|row| row.stand(id).is_some()));
+            keys.retain(|key| {
+                let row = rows.row(key);
+                row.is_some_and(|row| row.stand(id).is_some_and(|stand| !stand.void))
+            });
             for key in keys {
                 effects.extend(self.change(rows, &key, |row| row.rewind(id)));
             }

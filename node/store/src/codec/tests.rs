@@ -147,6 +147,10 @@ fn facts() -> Vec<Fact> {
         },
         Fact::Restored { at: UnixMillis(30) },
         Fact::Compared { log: LOG },
+        Fact::Shown {
+            log: LOG,
+            incarnation: 31,
+        },
     ]
 }
 
@@ -192,6 +196,7 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (45, 45, "cbedd7ebae29002e"),
     (46, 8, "48a97e421546f8d4"),
     (47, 32, "75877bb41d393b5f"),
+    (48, 40, "e9e2ab226fe98a26"),
 ];
 
 #[test]
