@@ -97,15 +97,19 @@ async fn meet(bench: &Bench, stage: &Stage) -> Result<Meeting> {
     let has_begun = || std::future::ready(stage.wire.seen().first.is_some());
     until("it dials", LOOK, PATIENCE, has_begun).await?;
     let before = (first.read_bytes()?, second.read_bytes()?);
-    let is_idle = || std::future::ready(stage.wire.is_idle(IDLE));
-    until("all has come", LOOK, PATIENCE, is_idle).await?;
-    let read = first.read_bytes()? - before.0 + second.read_bytes()? - before.1;
-    let seen = stage.wire.seen();
-    let peers = reader.answered().await?.peers().await?;
-    ensure!(
-        peers.first().is_some_and(|peer| peer.up_to_date),
-        "{peers:?}"
-    );
+    let client = reader.answered().await?;
+    let end = now() + PATIENCE;
+    let (read, seen) = loop {
+        let is_idle = || std::future::ready(stage.wire.is_idle(IDLE));
+        until("all has come", LOOK, PATIENCE, is_idle).await?;
+        let read = first.read_bytes()? - before.0 + second.read_bytes()? - before.1;
+        let seen = stage.wire.seen();
+        let peers = client.peers().await?;
+        if peers.first().is_some_and(|peer| peer.up_to_date) {
+            break (read, seen);
+        }
+        ensure!(now() < end, "{peers:?}");
+    };
     second.terminate()?;
     first.terminate()?;
     clear(&[&author, &reader])?;

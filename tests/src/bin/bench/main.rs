@@ -136,7 +136,7 @@ async fn main() -> ExitCode {
             _ => rest::space(bench).await,
         };
         if let Err(error) = ran {
-            eprintln!("{scenario} could not be run: {error:?}");
+            eprintln!("{scenario} could not be run: {error:#}");
             code = ExitCode::FAILURE;
         }
     }
