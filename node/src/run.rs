@@ -172,9 +172,10 @@ fn open(
     )?)
 }
 
-/// Looks now and then at what falls due by time alone.
+/// Looks now and then at what falls due by time alone. Not at once: a segment that is looked at
+/// keeps the writer from what peers that come back have to bring.
 async fn fall_due(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bool>) {
-    let mut look = tokio::time::interval(DUE);
+    let mut look = tokio::time::interval_at(tokio::time::Instant::now() + DUE, DUE);
     loop {
         tokio::select! {
             _ = look.tick() => {}

@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 10] = [
+const SLEEPS: [(&str, usize, &str); 12] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -49,6 +49,16 @@ const SLEEPS: [(&str, usize, &str); 10] = [
         "node/src/exchange/listen.rs",
         1,
         "pause after a failed accept",
+    ),
+    (
+        "tests/src/bin/bench/clock.rs",
+        1,
+        "asks again until a deadline",
+    ),
+    (
+        "tests/src/bin/bench/site.rs",
+        1,
+        "pauses between two tries to reach a node that starts",
     ),
     ("tests/src/bin/kills.rs", 1, "the moment of a kill"),
     ("tests/src/nodes.rs", 2, "asks again until a deadline"),

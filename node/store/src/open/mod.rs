@@ -3,6 +3,8 @@
 //! **Invariant:** the index is used only if the journal has exactly the position that it says it
 //! has seen, and every row of it can be read; otherwise it is thrown away and rebuilt in a fold.
 
+mod heads;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -19,6 +21,7 @@ use crate::index::{Batch, Index, Overlay, Unusable};
 use crate::journal::{Cut, FrameRef, Group, Journal, Options, Place, Position, Recovery};
 use crate::row_codec::{place_in, place_out};
 use crate::writer::{Signer, Store};
+use heads::Heads;
 
 /// Changes of the index that are applied at once while it is rebuilt.
 const REBUILD_BATCH: usize = 4_096;
@@ -208,6 +211,7 @@ struct Fold {
     met: bool,
     position: Option<Position>,
     contents: BTreeMap<Content, (Fact, Place)>,
+    heads: Heads,
     error: Option<StoreError>,
 }
 
@@ -221,6 +225,7 @@ impl Fold {
             met: false,
             position: None,
             contents: BTreeMap::new(),
+            heads: Heads::default(),
             error: None,
         }
     }
@@ -282,6 +287,13 @@ impl Fold {
             }
             return Ok(());
         }
+        if let Fact::Head { log, note } = fact {
+            self.heads.note(&self.model, log, note);
+            return Ok(());
+        }
+        if Heads::go_before(&fact) {
+            self.heads.take_in(&mut self.model);
+        }
         if let Fact::Forget { rcp } = &fact {
             self.forget(rcp, indexed);
         }
@@ -331,6 +343,7 @@ impl Fold {
         journal: &Journal,
         damaged: bool,
     ) -> Result<(Model, BTreeSet<Place>), StoreError> {
+        self.heads.take_in(&mut self.model);
         let reader = journal.reader();
         for (fact, place) in std::mem::take(&mut self.contents).into_values() {
             let fact = codec::with_blob(fact, reader.read(place)?.blob);

@@ -1,0 +1,77 @@
+//! A node as a process of its own, and what the system counts of it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// Of the clock by which `/proc` counts: Linux has no other towards programs.
+const TICKS_PER_S: f64 = 100.0;
+
+/// A running `corridor-node serve`; ended when it is dropped.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts the node of a data folder.
+    pub fn serve(binary: &Path, data: &Path) -> Result<Self> {
+        let child = Command::new(binary)
+            .args(["serve", "--data"])
+            .arg(data)
+            .env("CORRIDOR_LOG", "error")
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    /// Ends it as a service manager does.
+    pub fn terminate(mut self) -> Result<()> {
+        let id = self.0.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status()?;
+        ensure!(told.success(), "it cannot be told to end");
+        let ended = self.0.wait()?;
+        ensure!(ended.success(), "it ends with {ended}");
+        Ok(())
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        let path: PathBuf = ["/proc", &self.0.id().to_string(), file].iter().collect();
+        Ok(std::fs::read_to_string(path)?)
+    }
+
+    /// Seconds of processor time so far.
+    pub fn cpu_s(&self) -> Result<f64> {
+        let stat = self.proc("stat")?;
+        // The name, in brackets, may hold anything.
+        let (_, rest) = stat.rsplit_once(')').context("no name")?;
+        let mut fields = rest.split_whitespace().skip(11);
+        let mut next = || -> Result<f64> { Ok(fields.next().context("no time")?.parse()?) };
+        Ok((next()? + next()?) / TICKS_PER_S)
+    }
+
+    /// A number of `/proc/PID/status` or `/proc/PID/io`, such as `VmRSS`.
+    fn count(&self, file: &str, name: &str) -> Result<f64> {
+        let text = self.proc(file)?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.trim_start_matches(':').split_whitespace().next());
+        Ok(number.with_context(|| format!("no {name}"))?.parse()?)
+    }
+
+    /// Resident memory now, and at most so far, in bytes.
+    pub fn memory(&self) -> Result<(f64, f64)> {
+        let of = |name| Ok::<_, anyhow::Error>(self.count("status", name)? * 1_024.0);
+        Ok((of("VmRSS")?, of("VmHWM")?))
+    }
+
+    /// Bytes that it read so far with the calls for files.
+    pub fn read_bytes(&self) -> Result<f64> {
+        self.count("io", "rchar")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Gone already after `terminate`.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,109 @@
+//! Publishing through the API, one by one and many at one time.
+
+use anyhow::Result;
+use corridor_client::{Client, RecordName};
+use corridor_proto::kinds::Kind;
+use serde_json::json;
+
+use crate::Bench;
+use crate::clock::{median, ms, now, quantile};
+use crate::line::{Line, number, numbers};
+use crate::load::Bodies;
+use crate::site::Site;
+use crate::yardstick::{signs, sync_ms};
+
+/// Records that one call should publish.
+const A_CALL: usize = 256;
+/// Records published one by one in a round.
+const ONE_BY_ONE: usize = 500;
+/// Times the median of a synced write, and milliseconds: the larger counts.
+const SYNCS: f64 = 3.0;
+const LEAST_MS: f64 = 1.5;
+/// Part of one core's signatures.
+const SIGN_PART: f64 = 0.35;
+const CIRCLE: &str = "federation";
+
+/// The scenario.
+pub async fn publish(bench: &Bench) -> Result<()> {
+    let (mut p50, mut p99, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut signed) = (Vec::new(), Vec::new());
+    for _ in 0..bench.rounds {
+        let folder = tempfile::tempdir_in(&bench.folder)?;
+        let site = Site::make(folder.path(), "author", None)?;
+        let (process, client) = site.served(&bench.node).await?;
+        syncs.push(sync_ms(&bench.folder)?);
+        signed.push(signs());
+        let times = one_by_one(&client).await?;
+        p50.push(median(&times));
+        p99.push(quantile(&times, 0.99));
+        rates.push(at_one_time(&client).await?);
+        process.terminate()?;
+    }
+    let (value, sync) = (median(&p50), median(&syncs));
+    let limit = LEAST_MS.max(SYNCS * sync);
+    Line {
+        scenario: "publish",
+        figure: "one by one, p50",
+        n: ONE_BY_ONE,
+        value,
+        unit: "ms",
+        yardstick: ("fdatasync p50, ms", sync),
+        target: format!("at most the larger of {SYNCS} x the yardstick and {LEAST_MS} ms"),
+        pass: value <= limit,
+        more: json!({ "rounds": numbers(&p50), "p99_ms": number(median(&p99)) }),
+    }
+    .print();
+    let (rate, sign) = (median(&rates), median(&signed));
+    Line {
+        scenario: "publish",
+        figure: "256 a call",
+        n: A_CALL,
+        value: rate,
+        unit: "records/s",
+        yardstick: ("signatures of one core in a second", sign),
+        target: format!("at least {SIGN_PART} of the yardstick"),
+        pass: false,
+        more: json!({
+            "rounds": numbers(&rates),
+            "why": "no call yet that publishes many; measured were 256 calls at one time",
+        }),
+    }
+    .print();
+    Ok(())
+}
+
+async fn drafts(client: &Client, n: usize) -> Result<Vec<RecordName>> {
+    let mut bodies = Bodies::new()?;
+    let mut names = Vec::with_capacity(n);
+    for _ in 0..n {
+        let draft = client.create_draft(Kind::Practice, bodies.next()?).await?;
+        names.push(draft.name.parse()?);
+    }
+    Ok(names)
+}
+
+async fn one_by_one(client: &Client) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for name in drafts(client, ONE_BY_ONE).await? {
+        let begin = now();
+        client.publish(&name, &[CIRCLE.to_owned()]).await?;
+        times.push(ms(begin.elapsed()));
+    }
+    Ok(times)
+}
+
+/// Records in a second of many calls at one time.
+async fn at_one_time(client: &Client) -> Result<f64> {
+    let names = drafts(client, A_CALL).await?;
+    let mut calls = tokio::task::JoinSet::new();
+    let begin = now();
+    for name in names {
+        let client = client.clone();
+        calls.spawn(async move { client.publish(&name, &[CIRCLE.to_owned()]).await });
+    }
+    while let Some(published) = calls.join_next().await {
+        published??;
+    }
+    let records = f64::from(u32::try_from(A_CALL)?);
+    Ok(records / begin.elapsed().as_secs_f64())
+}
