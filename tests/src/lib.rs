@@ -3,6 +3,7 @@
 //! **Invariant:** no mock: scenarios run real nodes, the simulation runs the real rules.
 #![allow(clippy::expect_used)]
 
+pub mod crash;
 pub mod nodes;
 pub mod sim;
 pub mod stranger;
