@@ -23,6 +23,19 @@ impl Process {
         Ok(())
     }
 
+    /// Lets it stand still for good: it does nothing more, whatever the system still tells it.
+    pub fn freeze(&self) -> Result<()> {
+        let id = self.0.id().to_string();
+        let told = Command::new("kill").args(["-STOP", &id]).status()?;
+        ensure!(told.success(), "it cannot be told to stand still");
+        let tasks = Path::new("/proc").join(id).join("task");
+        // Stopped, or about to be as soon as the system is done with what it was asked.
+        while !all_stand_still(&tasks)? {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Ends it as a service manager does.
     pub fn terminate(mut self) -> Result<()> {
         let id = self.0.id().to_string();
@@ -32,6 +45,18 @@ impl Process {
         ensure!(ended.success(), "it ends with {ended}");
         Ok(())
     }
+}
+
+/// Whether no thread of a process runs: its state stands behind its name, which is in brackets.
+fn all_stand_still(tasks: &Path) -> Result<bool> {
+    for task in std::fs::read_dir(tasks)? {
+        let stat = std::fs::read_to_string(task?.path().join("stat"))?;
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        if !state.starts_with(['T', 'D']) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Drop for Process {

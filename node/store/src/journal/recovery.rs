@@ -204,7 +204,8 @@ impl<'o> Replay<'o> {
 
     /// Cuts what is not kept and makes the last write durable before anybody acts on it: the
     /// process may have died between write and sync, or its sync may have failed, after which the
-    /// system calls pages clean that are not on disk. So the bytes are written again.
+    /// system calls pages clean that are not on disk. So the bytes are written again. Likewise the
+    /// folder, which may not hold the segment's name for good yet, is synced.
     fn make_durable(
         &mut self,
         found: &Found,
@@ -234,6 +235,7 @@ impl<'o> Replay<'o> {
         self.disk
             .write_all_at(&found.file, again, file_length(start))
             .and_then(|()| self.disk.sync_data(&found.file))
+            .and_then(|()| self.disk.sync_dir(self.dir))
             .map_err(|source| io_error(&path, offset, "sync the last write", source))
     }
 

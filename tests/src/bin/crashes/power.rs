@@ -1,6 +1,6 @@
-//! The power of the node's disk is cut in the midst of the work: what was not synced is gone, in
-//! any order. The journal must not notice; its index, which is never synced, may be lost, old or
-//! garbage each time.
+//! The power is cut in the midst of the work: the node stands still, and what its disk was not told
+//! to sync is gone, in any order. The journal must not notice; its index, which is never synced, may
+//! be lost, old or garbage each time.
 
 use std::fs;
 use std::path::Path;
@@ -21,6 +21,8 @@ use super::Args;
 const DISK_MIB: u64 = 256;
 /// The latest moment of a cut after the work began.
 const CUT_MS_MAX: usize = 600;
+/// Bytes that a disk writes at once.
+const BLOCK: usize = 4096;
 /// How the disk may be mounted: what the file system writes by itself, and in which order.
 const OPTIONS: [&str; 3] = [
     "data=ordered,commit=1",
@@ -93,9 +95,9 @@ impl Scene {
         partner_works(&self.partner, &mut self.theirs, &mut self.rng).await?;
         let moment = u64::try_from(self.rng.below(CUT_MS_MAX))?;
         tokio::time::sleep(Duration::from_millis(moment)).await;
-        // The node goes on for a moment after it, and may promise nothing more.
+        // Power goes for the whole machine at once: what a sync says after this, nobody hears.
+        child.freeze()?;
         self.disk.cut_power()?;
-        work.join_next().await;
         child.kill()?;
         work.shutdown().await;
         let told = Told::to(&self.partner, &self.victim);
@@ -110,8 +112,8 @@ impl Scene {
     }
 }
 
-/// What else a power cut can do to files that nobody synced: one is gone, cut, zeros, or what was
-/// in its blocks before.
+/// What else a power cut can do to files that nobody synced: one is gone, cut, zeros, has a
+/// hole, or is what was in its blocks before.
 fn spoil(index: &Path, rng: &mut Rng) -> Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(index).into_iter().flatten() {
@@ -126,10 +128,14 @@ fn spoil(index: &Path, rng: &mut Rng) -> Result<()> {
     };
     let mut bytes = fs::read(&file)?;
     let from = rng.below(bytes.len());
-    match rng.below(4) {
+    match rng.below(5) {
         0 => return Ok(fs::remove_file(&file)?),
         1 => bytes.truncate(from),
         2 => bytes[from..].fill(0),
+        3 => {
+            let hole = from - from % BLOCK..bytes.len().min(from - from % BLOCK + BLOCK);
+            bytes[hole].fill(0);
+        }
         _ => rng.fill(&mut bytes[from..]),
     }
     Ok(fs::write(&file, bytes)?)

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Mutex;
 
 use super::*;
-use crate::journal::disk::Disk;
+use crate::journal::disk::{Disk, System};
 
 #[test]
 fn what_is_appended_is_read_and_replayed() {
