@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use corridor_client::{Client, Profile};
@@ -34,6 +34,16 @@ impl Process {
             std::thread::yield_now();
         }
         Ok(())
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.0.wait()?)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.0.try_wait()?.is_none())
     }
 
     /// Ends it as a service manager does.
@@ -106,17 +116,18 @@ impl Victim {
 
     /// Starts it.
     pub fn start(&self) -> Result<Process> {
-        self.start_under(&mut Command::new(&self.binary))
+        self.start_by(&mut Command::new(&self.binary))
     }
 
-    /// Starts it under a program that ends with `--` or takes the command behind its options.
-    pub fn start_traced(&self, by: &str, options: &[&str]) -> Result<Process> {
-        let mut command = Command::new(by);
+    /// Starts it under a program that takes the command behind its options and leaves the process
+    /// to us.
+    pub fn start_under(&self, program: &str, options: &[&str]) -> Result<Process> {
+        let mut command = Command::new(program);
         command.args(options).arg(&self.binary);
-        self.start_under(&mut command)
+        self.start_by(&mut command)
     }
 
-    fn start_under(&self, command: &mut Command) -> Result<Process> {
+    fn start_by(&self, command: &mut Command) -> Result<Process> {
         let log = File::options().append(true).open(&self.log)?;
         let child = command
             .args(["serve", "--data"])
@@ -149,11 +160,6 @@ impl Victim {
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = said.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-
-    /// Whether it ever said this.
-    pub fn has_said(&self, words: &str) -> Result<bool> {
-        Ok(std::fs::read_to_string(&self.log)?.contains(words))
     }
 
     /// No code of ours ever panicked. What sled does on damage is caught.

@@ -1,16 +1,20 @@
 //! Lets a real node crash again and again while it works, and looks whether it kept what it
 //! promised.
 //!
-//! `crashes kill|power --node PATH [--rounds N] [--seed N]`: a node of its own process publishes,
-//! revises, withdraws and drafts through its API and exchanges with a partner, until at a random
-//! moment SIGKILL comes or the power of its disk is cut. After each crash everything acknowledged
-//! must be there, and the whole store is checked. The last line is one JSON object.
+//! `crashes kill|power|full|sync|order --node PATH [--rounds N] [--seed N]`: a node of its own
+//! process publishes, revises, withdraws and drafts through its API and exchanges with a partner,
+//! until at a random moment SIGKILL comes, the power is cut, the disk is full or fails to sync.
+//! After each time everything acknowledged must be there, and the whole store is checked. `order`
+//! looks at the calls of the system instead. The last line is one JSON object.
 //!
 //! **Invariant:** the node is a process of the binary under test, never a mock.
 #![allow(clippy::print_stdout)]
 
+mod full;
 mod kill;
+mod order;
 mod power;
+mod sync;
 
 use std::path::PathBuf;
 
@@ -52,7 +56,10 @@ async fn main() -> Result<()> {
     let summary = match how.as_str() {
         "kill" => kill::run(&args).await?,
         "power" => power::run(&args).await?,
-        _ => bail!("{how:?} is unknown; there are kill and power"),
+        "full" => full::run(&args).await?,
+        "order" => order::run(&args).await?,
+        "sync" => sync::run(&args).await?,
+        _ => bail!("{how:?} is unknown; there are kill, power, full, order and sync"),
     };
     println!("{summary}");
     Ok(())

@@ -1,6 +1,6 @@
 //! The power is cut in the midst of the work: the node stands still, and what its disk was not told
-//! to sync is gone, in any order. The journal must not notice; its index, which is never synced, may
-//! be lost, old or garbage each time.
+//! to sync is gone, in any order. The journal must not notice; its index, which is never synced,
+//! may be lost, old or garbage each time.
 
 use std::fs;
 use std::path::Path;
