@@ -14,7 +14,7 @@ use corridor_tests::crash::audit::{Told, check, rejoin};
 use corridor_tests::crash::load::{Promises, befriend, one, partner_works, work};
 use corridor_tests::crash::mounts::Mount;
 use corridor_tests::crash::victim::Victim;
-use corridor_tests::nodes::{Office, practice};
+use corridor_tests::nodes::{Office, PATIENCE, practice};
 use corridor_tests::sim::rng::Rng;
 
 use super::Args;
@@ -82,7 +82,9 @@ impl Scene {
             self.rng.below(LEFT_BYTES_MAX)
         };
         let ballast = self.fill(left)?;
-        while work.join_next().await.is_some() {}
+        let all_refused = async { while work.join_next().await.is_some() {} };
+        let ended = tokio::time::timeout(PATIENCE, all_refused).await;
+        ended.context("it goes on writing on a full disk")?;
         shows_and_refuses(&client).await?;
         let is_restarted = self.rng.chance(50);
         if is_restarted {

@@ -143,8 +143,12 @@ fn does(call: &str) -> Option<Does> {
 fn events(trace: &str) -> Result<Vec<Event>> {
     let (mut events, mut open) = (Vec::new(), HashMap::new());
     for (number, line) in trace.lines().enumerate() {
-        let mut words = line.splitn(3, ' ').map(str::trim_start);
-        let (Some(thread), Some(at), Some(call)) = (words.next(), words.next(), words.next())
+        // The number of a thread is followed by as many spaces as make a column.
+        let rest = line
+            .split_once(' ')
+            .map(|(thread, rest)| (thread, rest.trim_start()));
+        let Some((thread, (at, call))) =
+            rest.and_then(|(thread, rest)| Some((thread, rest.split_once(' ')?)))
         else {
             continue;
         };

@@ -1,13 +1,13 @@
-//! The disk stops syncing, as a broken one does: from one `fdatasync` on all of them fail, by
-//! strace. The first failure is final. Nothing is acknowledged after it, the node goes on showing
-//! what it holds, and the next start has everything that was acknowledged.
+//! The disk stops syncing, as a broken one does: by strace one `fdatasync` fails, alone or with all
+//! that come after it. The first failure is final. Nothing is acknowledged after it, the node goes
+//! on showing what it holds, and the next start has everything that was acknowledged.
 
 use anyhow::{Context, Result, ensure};
 use corridor_proto::kinds::Kind;
 use corridor_tests::crash::audit::{Told, check, rejoin};
 use corridor_tests::crash::load::{Promises, befriend, partner_works, work};
 use corridor_tests::crash::victim::{Process, Victim};
-use corridor_tests::nodes::{Office, practice};
+use corridor_tests::nodes::{Office, PATIENCE, practice};
 use corridor_tests::sim::rng::Rng;
 
 use super::Args;
@@ -27,17 +27,21 @@ pub async fn run(args: &Args) -> Result<serde_json::Value> {
     let (promises, mut theirs) = (Promises::default(), Vec::new());
     for round in 1..=args.rounds {
         let first = START_SYNCS + rng.below(SYNCS_MAX - START_SYNCS);
-        let child = start(&victim, first)?;
+        // This one alone, or it and all later ones.
+        let more = if rng.chance(50) { "" } else { "+" };
+        let child = start(&victim, &format!("{first}{more}"))?;
         let client = victim.client().await?;
         let mut work = work(&client, &promises, &mut rng);
         partner_works(&partner, &mut theirs, &mut rng).await?;
-        while work.join_next().await.is_some() {}
+        let all_refused = async { while work.join_next().await.is_some() {} };
+        let ended = tokio::time::timeout(PATIENCE, all_refused).await;
+        ended.context("it goes on writing after a sync has failed")?;
         let refused = refuses_and_shows(child, &client).await;
         refused.with_context(|| victim.last_words())?;
         let told = Told::to(&partner, &victim);
         check(&victim, &promises, &told).with_context(|| format!("after failure {round}"))?;
     }
-    let mut child = start(&victim, 1)?;
+    let mut child = start(&victim, "1")?;
     let ended = child.wait()?;
     let said = victim.last_words();
     ensure!(!ended.success() && said.contains("cannot sync"), "{said}");
@@ -51,9 +55,9 @@ pub async fn run(args: &Args) -> Result<serde_json::Value> {
     }))
 }
 
-/// Starts the node on a disk of which this sync and all later ones fail.
-fn start(victim: &Victim, first: usize) -> Result<Process> {
-    let inject = format!("inject=fdatasync:error=EIO:when={first}+");
+/// Starts the node on a disk of which these syncs fail.
+fn start(victim: &Victim, which: &str) -> Result<Process> {
+    let inject = format!("inject=fdatasync:error=EIO:when={which}");
     let quiet = [
         "-D",
         "-f",
