@@ -1,5 +1,6 @@
 //! Bringing a node up, and down again.
 
+use std::io::ErrorKind::NotFound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -158,12 +159,15 @@ fn open(
     }
     store.close()?;
     drop(store);
-    let next = folder.next_signing()?;
-    if current != Some(next.public_bytes()) {
+    let next = match folder.next_signing() {
+        Err(FileError::Io { source, .. }) if source.kind() == NotFound => None,
+        next => Some(next?),
+    };
+    let Some(next) = next.filter(|next| current == Some(next.public_bytes())) else {
         let path = data.join("keys").join("signing.key");
         let what = "the signing key that this node's charter names";
         return Err(FileError::Content { path, what }.into());
-    }
+    };
     folder.adopt_signing()?;
     Ok(corridor_store::open(
         data,
@@ -227,6 +231,15 @@ fn renew_card(data: &Path, config: &Config, store: &Store) -> Result<(), InitErr
         edge::now(),
     )?;
     let said = corridor_proto::card::Card::decode(&fresh.bytes)?;
+    if old
+        .as_ref()
+        .is_some_and(|old| old.bundle_key != said.bundle_key)
+    {
+        // It never changes: bundles that are on their way could not be opened any more.
+        let path = data.join("keys").join("bundle.key");
+        let what = "the bundle key that this node's card names";
+        return Err(FileError::Content { path, what }.into());
+    }
     let same = old.is_some_and(|old| {
         corridor_proto::card::Card {
             serial: said.serial,

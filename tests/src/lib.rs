@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used)]
 
 pub mod command;
+pub mod crash;
 pub mod nodes;
 pub mod sim;
 pub mod stranger;

@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 12] = [
+const SLEEPS: [(&str, usize, &str); 13] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -60,7 +60,12 @@ const SLEEPS: [(&str, usize, &str); 12] = [
         1,
         "pauses between two tries to reach a node that starts",
     ),
-    ("tests/src/bin/kills.rs", 1, "the moment of a kill"),
+    ("tests/src/bin/crashes/kill.rs", 1, "the moment of a kill"),
+    (
+        "tests/src/bin/crashes/power.rs",
+        1,
+        "the moment of a power cut",
+    ),
     ("tests/src/nodes.rs", 2, "asks again until a deadline"),
 ];
 

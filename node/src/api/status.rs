@@ -6,6 +6,7 @@
 use corridor_proto::kinds;
 use corridor_rules::desk::DeskRefusal;
 use corridor_store::StoreError;
+use corridor_store::journal::JournalError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -112,6 +113,12 @@ pub fn store(error: StoreError) -> Status {
             DeskRefusal::Protocol(refusal) => (Code::InvalidArgument, refusal.reason.code()),
         },
         StoreError::Refused(refusal) => (Code::InvalidArgument, refusal.reason.code()),
+        StoreError::NoRoom { .. } | StoreError::Journal(JournalError::DiskFull { .. }) => {
+            tracing::error!(%error, "store");
+            let message = "the disk of this node is full and nothing was kept; when its operator \
+                           has freed space, try again";
+            return with_reason(Code::ResourceExhausted, "DISK_FULL", message.to_owned());
+        }
         error => {
             tracing::error!(%error, "store");
             let message = "this node cannot write now; its operator finds the cause in its log";

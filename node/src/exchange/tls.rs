@@ -63,6 +63,7 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Possession(Arc::clone(&provider)));
         let (chain, private) = identity(key)?;
+        let unusable = |_| key.unusable();
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(unusable)?
@@ -102,6 +103,7 @@ impl Tls {
 /// [`FileError::Content`] if key and certificate cannot be used.
 pub fn api_acceptor(key: &TlsKey) -> Result<TlsAcceptor, FileError> {
     let (chain, private) = identity(key)?;
+    let unusable = |_| key.unusable();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -122,19 +124,8 @@ fn forbid_resumption(server: &mut ServerConfig) {
 fn identity(
     key: &TlsKey,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), FileError> {
-    let content = || FileError::Content {
-        path: "private key".into(),
-        what: "a private key",
-    };
-    let private = PrivateKeyDer::from_pem_slice(key.key.as_bytes()).map_err(|_| content())?;
+    let private = PrivateKeyDer::from_pem_slice(key.key.as_bytes()).map_err(|_| key.unusable())?;
     Ok((vec![CertificateDer::from(key.der()?)], private))
-}
-
-fn unusable(_: Error) -> FileError {
-    FileError::Content {
-        path: "transport key".into(),
-        what: "a usable transport key",
-    }
 }
 
 /// Any well-formed certificate of a node, if the other side has its key.

@@ -28,13 +28,21 @@ pub enum InitError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Names that may not be signed.
-    #[error("the names of this process cannot be signed: {}", list(.0))]
+    #[error(
+        "the names of this process (--name, names in config.toml) cannot be signed: {}", list(.0)
+    )]
     Names(Vec<FieldViolation>),
     /// A card without a name tells nobody whose it is.
-    #[error("name the process as its partners know it: --name en='…', once for each language")]
+    #[error(
+        "name the process as its partners know it: --name en='…', once for each language (names in \
+         config.toml)"
+    )]
     NoName,
     /// Nobody can dial this.
-    #[error("{0:?} is no address; write host:port, such as node.example.org:7400")]
+    #[error(
+        "{0:?} is no address; write host:port, such as node.example.org:7400 (advertise in \
+         config.toml)"
+    )]
     Address(String),
     /// Something composed breaks the protocol: an address that is too long.
     #[error(transparent)]

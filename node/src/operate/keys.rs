@@ -14,12 +14,18 @@ use super::files::{
 };
 use crate::edge;
 
+/// What the names of a transport key's files end in.
+const CERTIFICATE: &str = "cert.pem";
+const KEY: &str = "key.pem";
+
 /// A private transport key with its certificate.
 pub struct TlsKey {
     /// The certificate, PEM.
     pub certificate: String,
     /// The private key, PEM.
     pub key: Zeroizing<String>,
+    /// Where the two lie, without what their names end in.
+    files: PathBuf,
 }
 
 /// All keys that a running node needs.
@@ -60,25 +66,17 @@ impl KeyFolder {
     /// [`FileError`]; nothing is overwritten.
     pub fn write(&self, rcp: &RcpId, signing: &SecretKey) -> Result<(), FileError> {
         write_secret(&self.file("signing.key"), secret_text(signing).as_bytes())?;
-        let peer = make_tls_key(&self.0, vec![peer_name(rcp)])?;
-        self.write_tls("peer", &peer)?;
+        let peer = make_tls_key(&self.file("peer"), vec![peer_name(rcp)])?;
+        write_tls(&peer)?;
         let names = vec![
             "localhost".to_owned(),
             "127.0.0.1".to_owned(),
             "::1".to_owned(),
         ];
-        self.write_tls("api", &make_tls_key(&self.0, names)?)?;
+        write_tls(&make_tls_key(&self.file("api"), names)?)?;
         let bundle = edge::random::<32>().map_err(|source| FileError::io(&self.0, source))?;
         let text = Zeroizing::new(data_encoding::HEXLOWER.encode(&bundle));
         write_secret(&self.file("bundle.key"), text.as_bytes())
-    }
-
-    fn write_tls(&self, name: &str, key: &TlsKey) -> Result<(), FileError> {
-        write_secret(
-            &self.file(&format!("{name}.cert.pem")),
-            key.certificate.as_bytes(),
-        )?;
-        write_secret(&self.file(&format!("{name}.key.pem")), key.key.as_bytes())
     }
 
     /// The files of the keys.
@@ -129,9 +127,11 @@ impl KeyFolder {
                 what: "a PEM file of this node",
             })
         };
+        let files = self.file(name);
         Ok(TlsKey {
-            certificate: text(self.file(&format!("{name}.cert.pem")))?,
-            key: Zeroizing::new(text(self.file(&format!("{name}.key.pem")))?),
+            certificate: text(files.with_extension(CERTIFICATE))?,
+            key: Zeroizing::new(text(files.with_extension(KEY))?),
+            files,
         })
     }
 
@@ -213,9 +213,15 @@ fn read_seed(path: &Path) -> Result<Zeroizing<[u8; 32]>, FileError> {
     ))
 }
 
-fn make_tls_key(folder: &Path, names: Vec<String>) -> Result<TlsKey, FileError> {
+fn write_tls(key: &TlsKey) -> Result<(), FileError> {
+    let certificate = key.files.with_extension(CERTIFICATE);
+    write_secret(&certificate, key.certificate.as_bytes())?;
+    write_secret(&key.files.with_extension(KEY), key.key.as_bytes())
+}
+
+fn make_tls_key(files: &Path, names: Vec<String>) -> Result<TlsKey, FileError> {
     let failed =
-        |error: rcgen::Error| FileError::io(folder, std::io::Error::other(error.to_string()));
+        |error: rcgen::Error| FileError::io(files, std::io::Error::other(error.to_string()));
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
     let mut params = CertificateParams::new(names).map_err(failed)?;
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -223,6 +229,7 @@ fn make_tls_key(folder: &Path, names: Vec<String>) -> Result<TlsKey, FileError> 
     Ok(TlsKey {
         certificate: certificate.pem(),
         key: Zeroizing::new(key.serialize_pem()),
+        files: files.to_owned(),
     })
 }
 
@@ -240,12 +247,8 @@ impl TlsKey {
     /// # Errors
     /// [`FileError::Content`].
     pub fn der(&self) -> Result<Vec<u8>, FileError> {
-        let content = || FileError::Content {
-            path: "certificate".into(),
-            what: "a certificate",
-        };
-        let (_, pem) =
-            x509_parser::pem::parse_x509_pem(self.certificate.as_bytes()).map_err(|_| content())?;
+        let (_, pem) = x509_parser::pem::parse_x509_pem(self.certificate.as_bytes())
+            .map_err(|_| self.no_certificate())?;
         Ok(pem.contents)
     }
 
@@ -254,10 +257,21 @@ impl TlsKey {
     /// # Errors
     /// [`FileError::Content`].
     pub fn hash(&self) -> Result<Hash, FileError> {
-        let content = || FileError::Content {
-            path: "certificate".into(),
+        certificate_key_hash(&self.der()?).ok_or_else(|| self.no_certificate())
+    }
+
+    fn no_certificate(&self) -> FileError {
+        FileError::Content {
+            path: self.files.with_extension(CERTIFICATE),
             what: "a certificate",
-        };
-        certificate_key_hash(&self.der()?).ok_or_else(content)
+        }
+    }
+
+    /// What is said of a private key that cannot be used, or not with its certificate.
+    pub fn unusable(&self) -> FileError {
+        FileError::Content {
+            path: self.files.with_extension(KEY),
+            what: "the private key of the certificate beside it, or that one is damaged",
+        }
     }
 }

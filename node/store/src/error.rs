@@ -48,6 +48,19 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The operator's: there is too little room on the disk. Nothing was kept.
+    #[error(
+        "{path}: only {free_mib} MiB are free on its disk, and {reserve_mib} stay free always; \
+         nothing was kept; free space and try again"
+    )]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// What is free.
+        free_mib: u64,
+        /// What must stay free.
+        reserve_mib: u64,
+    },
     /// The operator's: the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -67,7 +80,8 @@ impl StoreError {
     pub const fn leaves_reading(&self) -> bool {
         matches!(
             self,
-            Self::Journal(JournalError::ReadOnly(_) | JournalError::DiskFull { .. })
+            Self::NoRoom { .. }
+                | Self::Journal(JournalError::ReadOnly(_) | JournalError::DiskFull { .. })
         )
     }
 

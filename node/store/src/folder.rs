@@ -17,6 +17,11 @@ const FORMAT: &str = "corridor-data 1\n";
 const FORMAT_FILE: &str = "format";
 const LOCK_FILE: &str = "lock";
 
+/// Room that stays free on the disk: for what must be written even then, erasures and the end of a
+/// segment; for one segment that is compacted, which gives room back; and for the index, since sled
+/// must never find the disk full.
+const RESERVE_BYTES: u64 = 64 << 20;
+
 /// Where the parts of a data folder lie.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -59,6 +64,22 @@ impl Folder {
 }
 
 impl Folder {
+    /// Whether there is room for more than what must be written.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`]; nothing was tried.
+    pub fn ensure_room(&self) -> Result<(), StoreError> {
+        match fs2::available_space(&self.journal) {
+            Ok(free) if free < RESERVE_BYTES => Err(StoreError::NoRoom {
+                path: self.journal.clone(),
+                free_mib: free >> 20,
+                reserve_mib: RESERVE_BYTES >> 20,
+            }),
+            // Where nobody can say, the write itself finds out.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     fn lost_end(&self) -> PathBuf {
         self.journal.with_extension("lost-end")
     }

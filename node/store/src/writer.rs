@@ -215,7 +215,7 @@ impl Store {
 }
 
 struct Writer {
-    /// Keeps the lock while the writer lives.
+    /// Its lock is kept while the writer lives.
     folder: Folder,
     journal: Journal,
     shared: Arc<Shared>,
@@ -266,6 +266,7 @@ impl Writer {
         if facts.is_empty() {
             return Ok(Done { facts, revision });
         }
+        self.folder.ensure_room()?;
         let frames: Result<Vec<NewFrame<'_>>, StoreError> =
             facts.iter().map(codec::frame).collect();
         // A crash before this line loses the item, which nobody was told of; after it, the next

@@ -21,13 +21,13 @@
 //! that must go is erased first: a compaction is no erasure.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::disk::{WriteFault, beside, destroy, put_in_place, sync_dir, write_beside};
+use super::disk::{WriteFault, beside, destroy, put_in_place, write_beside};
 use super::error::{Damage, Fault, JournalError};
 use super::group::{GroupWriter, NewFrame};
 use super::layout::{
@@ -220,14 +220,14 @@ impl<'j> Rewritten<'j> {
     pub fn prepare(self) -> Result<Prepared<'j>, JournalError> {
         let (journal, header) = (self.journal, self.header);
         let (dir, segment) = (journal.dir(), header.segment);
-        let path = journal.path(segment);
-        let file = match write_beside(&dir, segment, &self.bytes) {
+        let (path, disk) = (journal.path(segment), Arc::clone(&journal.disk));
+        let file = match write_beside(&*disk, &dir, segment, &self.bytes) {
             Ok(file) => file,
             Err(fault) => return Err(journal.write_failed(path, 0, fault)),
         };
         let old = beside(&dir, segment, "old");
-        if let Err(source) = fs::hard_link(&path, &old) {
-            return Err(match destroy(&beside(&dir, segment, "tmp")) {
+        if let Err(source) = disk.link(&path, &old) {
+            return Err(match destroy(&*disk, &beside(&dir, segment, "tmp")) {
                 Ok(()) => JournalError::Io {
                     file: old,
                     offset: 0,
@@ -238,7 +238,7 @@ impl<'j> Rewritten<'j> {
             });
         }
         // The second name first: after the rename nothing else leads to the old bytes.
-        if let Err(error) = sync_dir(&dir) {
+        if let Err(error) = disk.sync_dir(&dir) {
             return Err(journal.write_failed(path, 0, WriteFault::Unknown(error)));
         }
         let new = Segment {
@@ -262,7 +262,9 @@ impl<'j> Prepared<'j> {
     pub fn switch(self) -> Result<Switched<'j>, JournalError> {
         let Prepared { journal, new } = self;
         let (dir, segment) = (journal.dir(), new.header.segment);
-        if let Err(error) = put_in_place(&dir, segment).and_then(|()| sync_dir(&dir)) {
+        let disk = Arc::clone(&journal.disk);
+        let switched = put_in_place(&*disk, &dir, segment).and_then(|()| disk.sync_dir(&dir));
+        if let Err(error) = switched {
             let path = journal.path(segment);
             return Err(journal.write_failed(path, 0, WriteFault::Unknown(error)));
         }
@@ -280,7 +282,7 @@ impl Switched<'_> {
     /// [`JournalError::DurabilityUnknown`]; the next start does it.
     pub fn clear(self) -> Result<(), JournalError> {
         let old = beside(&self.journal.dir(), self.segment, "old");
-        destroy(&old).map_err(|error| {
+        destroy(&*self.journal.disk, &old).map_err(|error| {
             self.journal
                 .write_failed(old, 0, WriteFault::Unknown(error))
         })

@@ -81,14 +81,14 @@ impl Journal {
         for blob in blobs {
             // Zeros need no writing, but whether they were ever synced is not known.
             if !blob.is_zero
-                && let Err(error) = blob.located.zero_blob(blob.blob_bytes)
+                && let Err(error) = blob.located.zero_blob(&*self.disk, blob.blob_bytes)
             {
                 return Err(self.overwrite_failed(&blob.located, error));
             }
             touched.insert(blob.located.place.segment, &blob.located);
         }
         for located in touched.into_values() {
-            if let Err(error) = located.file.sync_data() {
+            if let Err(error) = self.disk.sync_data(&located.file) {
                 return Err(self.overwrite_failed(located, error));
             }
         }

@@ -56,7 +56,7 @@ pub use replay::{
 pub use table::{Reader, StoredFrame};
 pub use walk::walk;
 
-use disk::{Disk, WriteFault, append_durably, place_segment, segment_number, sync_dir};
+use disk::{Disk, System, WriteFault, append_durably, place_segment, segment_number};
 use group::{GroupWriter, check};
 use layout::{Chain, HEADER_BYTES, Header, KIND_SEAL, file_length};
 use limits::SEGMENT_FILE_BYTES_MAX;
@@ -116,6 +116,7 @@ pub struct Journal {
     segment_bytes: u64,
     table: Shared,
     tail: WriteEnd,
+    tail_file: Arc<fs::File>,
     disk: Arc<dyn Disk>,
     compactions: u64,
     damage: Option<Damage>,
@@ -154,7 +155,7 @@ impl Journal {
             generation: 0,
             journal_id,
         };
-        match place_segment(dir, 0, &header.encode()) {
+        match place_segment(&System, dir, 0, &header.encode()) {
             Ok(_) => {}
             Err(WriteFault::Full) => {
                 return Err(JournalError::DiskFull {
@@ -166,7 +167,10 @@ impl Journal {
         }
         // The folder's own name must last too.
         dir.canonicalize()
-            .and_then(|dir| dir.parent().map_or(Ok(()), sync_dir))
+            .and_then(|dir| {
+                dir.parent()
+                    .map_or(Ok(()), |parent| System.sync_dir(parent))
+            })
             .map_err(io)
     }
 
@@ -185,7 +189,7 @@ impl Journal {
         options: &Options<'_>,
         visit: &mut dyn FnMut(&Group<'_>),
     ) -> Result<(Journal, Recovery), JournalError> {
-        recovery::open(dir, options, visit)
+        recovery::open(dir, options, Arc::new(System), visit)
     }
 
     /// Appends one group and returns the places of its frames. On return it is durable.
@@ -289,12 +293,12 @@ impl Journal {
             generation: 0,
             journal_id: header.journal_id,
         };
-        let file = match place_segment(&self.dir(), segment, &header.encode()) {
+        let file = match place_segment(&*self.disk, &self.dir(), segment, &header.encode()) {
             Ok(file) => Arc::new(file),
             Err(fault) => return Err(self.write_failed(self.path(segment), 0, fault)),
         };
         self.tail = WriteEnd::empty(header);
-        self.disk = Arc::<fs::File>::clone(&file);
+        self.tail_file = Arc::clone(&file);
         let new = Segment {
             file,
             header,
@@ -311,7 +315,7 @@ impl Journal {
         let mut writer = GroupWriter::new(self.tail.header, start, self.tail.chain);
         let places = writer.push_write(groups);
         debug_assert!(writer.end() <= SEGMENT_FILE_BYTES_MAX);
-        if let Err(fault) = append_durably(&*self.disk, start, &writer.bytes) {
+        if let Err(fault) = append_durably(&*self.disk, &self.tail_file, start, &writer.bytes) {
             return Err(self.write_failed(self.path(segment), start, fault));
         }
         // Durable: from here on readers may see it.

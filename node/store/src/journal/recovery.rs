@@ -5,12 +5,11 @@
 //! repeated. And no group is handed out before its bytes are known to be durable.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use super::disk::segment_path;
+use super::disk::{Disk, segment_path};
 use super::erase::Overwrite;
 use super::error::{Damage, Fault, JournalError};
 use super::layout::{
@@ -29,10 +28,11 @@ use super::{
 pub(super) fn open(
     dir: &Path,
     options: &Options<'_>,
+    disk: Arc<dyn Disk>,
     visit: &mut dyn FnMut(&Group<'_>),
 ) -> Result<(Journal, Recovery), JournalError> {
-    let found = survey(dir)?;
-    let mut replay = Replay::new(dir, options, &found)?;
+    let found = survey(&*disk, dir)?;
+    let mut replay = Replay::new(dir, options, disk, &found)?;
     let mut expected = 0;
     let count = found.len();
     for (index, segment) in found.into_iter().enumerate() {
@@ -56,6 +56,7 @@ struct Erasure {
 struct Replay<'o> {
     dir: &'o Path,
     options: &'o Options<'o>,
+    disk: Arc<dyn Disk>,
     segments: BTreeMap<u32, Segment>,
     erasures: Vec<Erasure>,
     report: Recovery,
@@ -66,7 +67,12 @@ struct Replay<'o> {
 }
 
 impl<'o> Replay<'o> {
-    fn new(dir: &'o Path, options: &'o Options<'o>, found: &[Found]) -> Result<Self, JournalError> {
+    fn new(
+        dir: &'o Path,
+        options: &'o Options<'o>,
+        disk: Arc<dyn Disk>,
+        found: &[Found],
+    ) -> Result<Self, JournalError> {
         let headers = || found.iter().filter_map(|found| found.header.ok());
         let Some(first) = headers().next() else {
             let (segment, file) = (found[0].number, segment_path(dir, found[0].number));
@@ -84,6 +90,7 @@ impl<'o> Replay<'o> {
         Ok(Replay {
             dir,
             options,
+            disk,
             segments: BTreeMap::new(),
             erasures: Vec::new(),
             report: Recovery::default(),
@@ -197,7 +204,8 @@ impl<'o> Replay<'o> {
 
     /// Cuts what is not kept and makes the last write durable before anybody acts on it: the
     /// process may have died between write and sync, or its sync may have failed, after which the
-    /// system calls pages clean that are not on disk. So the bytes are written again.
+    /// system calls pages clean that are not on disk. So the bytes are written again. Likewise the
+    /// folder, which may not hold the segment's name for good yet, is synced.
     fn make_durable(
         &mut self,
         found: &Found,
@@ -214,7 +222,7 @@ impl<'o> Replay<'o> {
         let path = segment_path(self.dir, found.number);
         let offset = file_length(end);
         if end < bytes.len() {
-            let shorten = found.file.set_len(offset);
+            let shorten = self.disk.set_len(&found.file, offset);
             shorten.map_err(|source| io_error(&path, offset, "cut the torn tail", source))?;
             let bytes = file_length(bytes.len() - end);
             self.report.cut = Some(Cut {
@@ -224,10 +232,10 @@ impl<'o> Replay<'o> {
             });
         }
         let again = bytes.get(start..end).unwrap_or_default();
-        found
-            .file
-            .write_all_at(again, file_length(start))
-            .and_then(|()| found.file.sync_all())
+        self.disk
+            .write_all_at(&found.file, again, file_length(start))
+            .and_then(|()| self.disk.sync_data(&found.file))
+            .and_then(|()| self.disk.sync_dir(self.dir))
             .map_err(|source| io_error(&path, offset, "sync the last write", source))
     }
 
@@ -295,8 +303,8 @@ impl<'o> Replay<'o> {
     /// Makes the journal and repeats the erasures in it.
     fn finish(mut self) -> Result<(Journal, Recovery), JournalError> {
         let tail = self.segments.get(&self.tail.header.segment);
-        let disk = match (tail, self.report.damages.first()) {
-            (Some(tail), _) => Arc::<File>::clone(&tail.file),
+        let tail_file = match (tail, self.report.damages.first()) {
+            (Some(tail), _) => Arc::clone(&tail.file),
             (None, Some(damage)) => return Err(JournalError::Damaged(damage.clone())),
             (None, None) => {
                 return Err(JournalError::NoJournal {
@@ -314,7 +322,8 @@ impl<'o> Replay<'o> {
             segment_bytes: self.options.segment_bytes.min(SEGMENT_BYTES),
             table,
             tail: self.tail,
-            disk,
+            tail_file,
+            disk: Arc::clone(&self.disk),
             compactions: self.position.compactions,
             damage: self.report.damages.first().cloned(),
             failure: None,

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::disk::{beside, destroy, segment_number, segment_path, sync_dir};
+use super::disk::{Disk, beside, destroy, segment_number, segment_path};
 use super::error::{Fault, JournalError};
 use super::layout::{HEADER_BYTES, Header, HeaderFault, file_length};
 
@@ -24,7 +24,7 @@ pub(super) struct Found {
 
 /// Lists the segments in order, reads their headers and takes away what a compaction left
 /// unfinished.
-pub(super) fn survey(dir: &Path) -> Result<Vec<Found>, JournalError> {
+pub(super) fn survey(disk: &dyn Disk, dir: &Path) -> Result<Vec<Found>, JournalError> {
     let listed = |source| io_error(dir, 0, "list the folder", source);
     let mut numbers = BTreeSet::new();
     let (mut new, mut old) = (Vec::new(), Vec::new());
@@ -59,16 +59,18 @@ pub(super) fn survey(dir: &Path) -> Result<Vec<Found>, JournalError> {
     let any = !new.is_empty() || !old.is_empty();
     for number in new {
         let path = beside(dir, number, "tmp");
-        destroy(&path).map_err(|source| io_error(&path, 0, "overwrite and delete", source))?;
+        destroy(disk, &path)
+            .map_err(|source| io_error(&path, 0, "overwrite and delete", source))?;
     }
     for number in old {
         let path = beside(dir, number, "old");
         let segment = found.iter().find(|found| found.number == number);
-        take_away(&path, segment)
+        take_away(disk, &path, segment)
             .map_err(|source| io_error(&path, 0, "overwrite and delete", source))?;
     }
     if any {
-        sync_dir(dir).map_err(|source| io_error(dir, 0, "sync the folder", source))?;
+        disk.sync_dir(dir)
+            .map_err(|source| io_error(dir, 0, "sync the folder", source))?;
     }
     Ok(found)
 }
@@ -76,15 +78,15 @@ pub(super) fn survey(dir: &Path) -> Result<Vec<Found>, JournalError> {
 /// Takes the old copy of a segment away. Where the crash came before the new one was in its place,
 /// it is the segment itself, of which only the second name goes; where there is no other that can
 /// be read, it is left for whoever mends the journal.
-fn take_away(old: &Path, segment: Option<&Found>) -> io::Result<()> {
+fn take_away(disk: &dyn Disk, old: &Path, segment: Option<&Found>) -> io::Result<()> {
     let Some(segment) = segment.filter(|found| found.header.is_ok()) else {
         return Ok(());
     };
     let (here, there) = (fs::metadata(old)?, segment.file.metadata()?);
     if (here.dev(), here.ino()) == (there.dev(), there.ino()) {
-        fs::remove_file(old)
+        disk.remove(old)
     } else {
-        destroy(old)
+        destroy(disk, old)
     }
 }
 

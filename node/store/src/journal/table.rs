@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::disk::{read_frame_start, segment_path};
+use super::disk::{Disk, read_frame_start, segment_path};
 use super::error::{Damage, Fault, JournalError};
 use super::layout::{FRAME_OVERHEAD, Frame, Header, Place, file_length, frame_size};
 
@@ -127,15 +127,14 @@ impl Located {
     }
 
     /// Overwrites the blob, `bytes` long, with zeros; the caller syncs. The frame was read before.
-    pub fn zero_blob(&self, bytes: u64) -> io::Result<()> {
+    pub fn zero_blob(&self, disk: &dyn Disk, bytes: u64) -> io::Result<()> {
         let start = read_frame_start(&self.file, self.place.offset, self.end)?;
         let size = start.and_then(|start| frame_size(&start).ok());
         let head = size
             .map(|size| size.head)
             .ok_or(io::ErrorKind::InvalidData)?;
         let zeros = vec![0; usize::try_from(bytes).unwrap_or_default()];
-        self.file
-            .write_all_at(&zeros, self.place.offset + file_length(head))
+        disk.write_all_at(&self.file, &zeros, self.place.offset + file_length(head))
     }
 
     fn no_frame(&self) -> JournalError {

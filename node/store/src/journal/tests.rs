@@ -4,8 +4,10 @@ mod bytes;
 mod compaction;
 mod damage;
 mod erasure;
+mod faults;
 mod model;
 mod power;
+mod tape;
 mod writing;
 
 use std::fs;

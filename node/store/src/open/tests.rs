@@ -1,5 +1,7 @@
 //! An index that cannot be used, in every way, and a journal that is shorter than its index.
 
+mod stamps;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -77,6 +79,17 @@ fn publish(store: &Store, record: u8) {
     wish(store, publish);
 }
 
+fn withdraw(store: &Store, record: u8) {
+    let withdraw = Wish::Withdraw {
+        record: RecordId::new([record; 16]),
+        up_to: None,
+        reason: WithdrawalReason::Error,
+        note: None,
+        replacement: None,
+    };
+    wish(store, withdraw);
+}
+
 /// A closed store with three records, the second of them withdrawn.
 fn three_records() -> (TempDir, RcpId) {
     let (folder, rcp) = new_store();
@@ -84,14 +97,7 @@ fn three_records() -> (TempDir, RcpId) {
     for record in 1..=3 {
         publish(&store, record);
     }
-    let withdraw = Wish::Withdraw {
-        record: RecordId::new([2; 16]),
-        up_to: None,
-        reason: WithdrawalReason::Error,
-        note: None,
-        replacement: None,
-    };
-    wish(&store, withdraw);
+    withdraw(&store, 2);
     store.close().expect("close");
     (folder, rcp)
 }

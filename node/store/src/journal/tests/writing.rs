@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Mutex;
 
 use super::*;
-use crate::journal::disk::Disk;
+use crate::journal::disk::{Disk, System};
 
 #[test]
 fn what_is_appended_is_read_and_replayed() {
@@ -172,7 +172,6 @@ fn create_refuses_a_folder_with_a_journal_and_open_one_without() {
 
 /// A disk with room for so many bytes; then what fails is as said.
 struct Failing {
-    file: fs::File,
     room: usize,
     kind: io::ErrorKind,
     truncates: bool,
@@ -180,9 +179,9 @@ struct Failing {
 }
 
 impl Disk for Failing {
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    fn write_all_at(&self, file: &fs::File, bytes: &[u8], offset: u64) -> io::Result<()> {
         let part = bytes.get(..self.room).unwrap_or(bytes);
-        Disk::write_all_at(&self.file, part, offset)?;
+        System.write_all_at(file, part, offset)?;
         if part.len() < bytes.len() {
             Err(self.kind.into())
         } else {
@@ -190,14 +189,14 @@ impl Disk for Failing {
         }
     }
 
-    fn set_len(&self, length: u64) -> io::Result<()> {
+    fn set_len(&self, file: &fs::File, length: u64) -> io::Result<()> {
         if !self.truncates {
             return Err(io::ErrorKind::Other.into());
         }
-        Disk::set_len(&self.file, length)
+        System.set_len(file, length)
     }
 
-    fn sync_data(&self) -> io::Result<()> {
+    fn sync_data(&self, _: &fs::File) -> io::Result<()> {
         let mut syncs = self.syncs.lock().unwrap();
         *syncs = syncs.checked_sub(1).ok_or(io::ErrorKind::Other)?;
         Ok(())
@@ -215,14 +214,9 @@ fn fail(
     let mut opened = folder.open();
     let place = opened.journal.append(&[frame("a", "alpha")]).unwrap()[0];
     let before = opened.journal.position();
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(folder.segment(0))
-        .unwrap();
     let sound = std::mem::replace(
         &mut opened.journal.disk,
         Arc::new(Failing {
-            file,
             room,
             kind,
             truncates,
