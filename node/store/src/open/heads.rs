@@ -39,10 +39,14 @@ impl Heads {
     }
 
     /// Whether a fact changes what earlier heads are worth, so that they go first: whose key signed
-    /// them, whether their log is known, and its incarnation.
+    /// them, whether their log is known, its lines and its incarnation; or is a head that may not
+    /// wait.
     pub fn go_before(fact: &Fact) -> bool {
         match fact {
-            Fact::KeyEvent { .. } | Fact::Forget { .. } => true,
+            Fact::KeyEvent { .. }
+            | Fact::Forget { .. }
+            | Fact::Rewound { .. }
+            | Fact::Head { .. } => true,
             Fact::Lines { lines, .. } => lines.iter().any(|line| {
                 let line = read_line(line);
                 matches!(line, Ok(ReadLine::Line(line)) if matches!(line.act, Act::Restart { .. }))

@@ -287,8 +287,12 @@ impl Fold {
             }
             return Ok(());
         }
-        if let Fact::Head { log, note } = fact {
-            self.heads.note(&self.model, log, note);
+        // A head may end the retaking of a log, which changes rows: that one is taken in at once.
+        let settles = |log| self.model.logs.get(log).is_some_and(|log| log.has_void);
+        if let Fact::Head { log, note } = &fact
+            && !settles(log)
+        {
+            self.heads.note(&self.model, *log, note.clone());
             return Ok(());
         }
         if Heads::go_before(&fact) {
