@@ -136,6 +136,54 @@ async fn a_rehearsal_says_what_publishing_would_say_and_changes_nothing() -> Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_drafts_are_published_together_or_not_at_all() -> Result<()> {
+    let office = Office::open("Prague Process", true).await?;
+    let desk = office.client().await?;
+    let kind = corridor_proto::kinds::Kind::Practice;
+    let mut names = Vec::new();
+    for number in 0..40 {
+        let draft = desk
+            .create_draft(kind, practice(&format!("No. {number}")))
+            .await?;
+        names.push(draft.name.parse()?);
+    }
+    let empty = desk.create_draft(kind, Vec::new()).await?;
+    let public = ["public".to_owned()];
+    let with_empty = [names.clone(), vec![empty.name.parse()?]].concat();
+    assert!(desk.publish_all(&with_empty, &public).await.is_err());
+    let twice = [names.clone(), names.clone()].concat();
+    assert!(desk.publish_all(&twice, &public).await.is_err());
+    let elsewhere = desk.publish_all(&names, &["nowhere".to_owned()]).await;
+    assert!(elsewhere.is_err());
+    assert!(desk.records(None, false).await?.is_empty(), "none was");
+    assert_eq!(desk.drafts().await?.len(), 41, "and none is lost");
+    let log = office.circle("public")?;
+    let versions = desk.publish_all(&names, &public).await?;
+    assert_eq!(versions.len(), 40);
+    let (lines, head) = office.desk().store().read(|view| {
+        let log = &view.logs[&log];
+        (
+            log.size(),
+            log.held_head.as_ref().map(|head| head.checkpoint.size),
+        )
+    });
+    assert_eq!((lines, head), (40, Some(40)), "under one head");
+    let records = desk.records(None, false).await?;
+    for (name, version) in names.iter().zip(versions) {
+        let name: &corridor_client::RecordName = name;
+        let found = records
+            .iter()
+            .find(|one| one.record.name == name.to_string());
+        assert_eq!(found.map(|one| one.record.version), Some(version));
+    }
+    assert_eq!(desk.drafts().await?.len(), 1);
+    let too_many = vec![names[0]; 257];
+    let refused = desk.publish_all(&too_many, &public).await;
+    assert!(refused.is_err(), "{refused:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_only_reads_does_nothing_else() -> Result<()> {
     let office = Office::open("Prague Process", true).await?;
     let reader = office.integrator().await?;

@@ -154,6 +154,28 @@ impl Client {
         present(answer.record, NO_RECORD)
     }
 
+    /// Signs several drafts, at most 256, and lets them stand in the same circles: all of them or
+    /// none. Gives their versions, in the same order.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn publish_all(
+        &self,
+        names: &[RecordName],
+        circles: &[String],
+    ) -> Result<Vec<u64>, ClientError> {
+        let message = v1::PublishRecordsRequest {
+            names: names.iter().map(ToString::to_string).collect(),
+            circles: circles.to_vec(),
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).publish_records(request).await
+            })
+            .await?;
+        Ok(answer.versions)
+    }
+
     /// Whether a draft could be published like this; changes nothing.
     ///
     /// # Errors

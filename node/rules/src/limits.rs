@@ -35,6 +35,11 @@ pub const ERASE_DELAY_MS: u64 = 24 * 3_600 * 1_000;
 /// Versions of one record that are told apart, and whose texts are kept: a revision a day for ten
 /// years. Of another RCP's record the oldest go, of our own no more are published.
 pub const VERSIONS_PER_RECORD_MAX: usize = 4_096;
+/// Drafts published in one call, and bytes of their bodies: one group of the journal, and a moment
+/// of its one writer.
+pub const PUBLISH_MAX: usize = 256;
+/// See [`PUBLISH_MAX`].
+pub const PUBLISH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// An invitation is good for seven days.
 pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Invitations open at one time: more than there are RCPs.

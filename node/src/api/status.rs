@@ -88,30 +88,36 @@ pub fn no_randomness(error: std::io::Error) -> Status {
     desk(DeskError::NoRandomness(error))
 }
 
+/// Code and reason of a refusal.
+fn of_refusal(refusal: &DeskRefusal) -> (Code, &'static str) {
+    match refusal {
+        DeskRefusal::OneOf { why, .. } => of_refusal(why),
+        DeskRefusal::Unknown { .. } => (Code::NotFound, "NOT_FOUND"),
+        DeskRefusal::Withdrawn(_) => (Code::FailedPrecondition, "WITHDRAWN"),
+        DeskRefusal::ChangedMeanwhile(_) => (Code::Aborted, "CHANGED_MEANWHILE"),
+        DeskRefusal::NoSuchVersion { .. } => (Code::InvalidArgument, "NO_SUCH_VERSION"),
+        DeskRefusal::NoCircle(_) => (Code::FailedPrecondition, "NO_CIRCLE"),
+        DeskRefusal::Link { .. } => (Code::FailedPrecondition, "LINK_TOO_NARROW"),
+        DeskRefusal::OnlyWithdrawals(_) => (Code::FailedPrecondition, "ONLY_WITHDRAWALS"),
+        DeskRefusal::Nothing(_) => (Code::FailedPrecondition, "NOTHING_CHANGES"),
+        DeskRefusal::Name(_) => (Code::InvalidArgument, "CIRCLE_NAME"),
+        DeskRefusal::Exists(_) => (Code::AlreadyExists, "EXISTS"),
+        DeskRefusal::NoList(_) => (Code::FailedPrecondition, "NO_READER_LIST"),
+        DeskRefusal::NotActive(_) => (Code::FailedPrecondition, "NOT_ACTIVE"),
+        DeskRefusal::TooMany { .. } => (Code::ResourceExhausted, "TOO_MANY"),
+        DeskRefusal::State { .. } => (Code::FailedPrecondition, "PARTNER_STATE"),
+        DeskRefusal::Invitation => (Code::FailedPrecondition, "INVITATION"),
+        DeskRefusal::Ourselves(_) => (Code::InvalidArgument, "OURSELVES"),
+        DeskRefusal::SigningStopped(_) => (Code::FailedPrecondition, "SIGNING_STOPPED"),
+        DeskRefusal::NoRestart { .. } => (Code::FailedPrecondition, "NO_RESTART"),
+        DeskRefusal::Protocol(refusal) => (Code::InvalidArgument, refusal.reason.code()),
+    }
+}
+
 /// An error of the store.
 pub fn store(error: StoreError) -> Status {
     let (code, reason) = match &error {
-        StoreError::Desk(refusal) => match refusal {
-            DeskRefusal::Unknown { .. } => (Code::NotFound, "NOT_FOUND"),
-            DeskRefusal::Withdrawn(_) => (Code::FailedPrecondition, "WITHDRAWN"),
-            DeskRefusal::ChangedMeanwhile(_) => (Code::Aborted, "CHANGED_MEANWHILE"),
-            DeskRefusal::NoSuchVersion { .. } => (Code::InvalidArgument, "NO_SUCH_VERSION"),
-            DeskRefusal::NoCircle(_) => (Code::FailedPrecondition, "NO_CIRCLE"),
-            DeskRefusal::Link { .. } => (Code::FailedPrecondition, "LINK_TOO_NARROW"),
-            DeskRefusal::OnlyWithdrawals(_) => (Code::FailedPrecondition, "ONLY_WITHDRAWALS"),
-            DeskRefusal::Nothing(_) => (Code::FailedPrecondition, "NOTHING_CHANGES"),
-            DeskRefusal::Name(_) => (Code::InvalidArgument, "CIRCLE_NAME"),
-            DeskRefusal::Exists(_) => (Code::AlreadyExists, "EXISTS"),
-            DeskRefusal::NoList(_) => (Code::FailedPrecondition, "NO_READER_LIST"),
-            DeskRefusal::NotActive(_) => (Code::FailedPrecondition, "NOT_ACTIVE"),
-            DeskRefusal::TooMany { .. } => (Code::ResourceExhausted, "TOO_MANY"),
-            DeskRefusal::State { .. } => (Code::FailedPrecondition, "PARTNER_STATE"),
-            DeskRefusal::Invitation => (Code::FailedPrecondition, "INVITATION"),
-            DeskRefusal::Ourselves(_) => (Code::InvalidArgument, "OURSELVES"),
-            DeskRefusal::SigningStopped(_) => (Code::FailedPrecondition, "SIGNING_STOPPED"),
-            DeskRefusal::NoRestart { .. } => (Code::FailedPrecondition, "NO_RESTART"),
-            DeskRefusal::Protocol(refusal) => (Code::InvalidArgument, refusal.reason.code()),
-        },
+        StoreError::Desk(refusal) => of_refusal(refusal),
         StoreError::Refused(refusal) => (Code::InvalidArgument, refusal.reason.code()),
         StoreError::NoRoom { .. } | StoreError::Journal(JournalError::DiskFull { .. }) => {
             tracing::error!(%error, "store");

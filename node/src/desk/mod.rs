@@ -12,7 +12,7 @@ use corridor_proto::kinds::{self, FieldViolation, Kind};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Invitation;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
-use corridor_rules::desk::{self as rules, DeskRefusal, Link, Wish};
+use corridor_rules::desk::{self as rules, DeskRefusal, Link, ToPublish, Wish};
 use corridor_rules::fact::Fact;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
@@ -60,6 +60,15 @@ impl From<DeskRefusal> for DeskError {
     }
 }
 
+/// The versions that were published, in order.
+fn versions(done: &Done) -> Vec<u64> {
+    let headers = done.facts.iter().filter_map(|fact| match fact {
+        Fact::Record { header, .. } => corridor_proto::record::Header::decode(&header.bytes).ok(),
+        _ => None,
+    });
+    headers.map(|header| header.version).collect()
+}
+
 /// A draft that may be published, as it was read.
 #[derive(Clone, Debug)]
 pub struct Ready {
@@ -70,9 +79,9 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// The wish to publish it into circles; `None` for wherever the record stands.
-    fn wish(self, record: RecordId, circles: Option<Vec<LogId>>) -> Wish {
-        Wish::Publish {
+    /// What is to be published into circles; `None` for wherever the record stands.
+    fn into_circles(self, record: RecordId, circles: Option<Vec<LogId>>) -> ToPublish {
+        ToPublish {
             record,
             kind: self.kind,
             body: self.body,
@@ -154,15 +163,47 @@ impl Desk {
         record: RecordId,
         circles: Option<Vec<LogId>>,
     ) -> Result<u64, DeskError> {
-        let ready = self.ready(record)?;
-        let done = self.wish(ready.wish(record, circles)).await?;
-        let version = done.facts.iter().find_map(|fact| match fact {
-            Fact::Record { header, .. } => {
-                corridor_proto::record::Header::decode(&header.bytes).ok()
-            }
-            _ => None,
-        });
-        Ok(version.map_or(0, |header| header.version))
+        let wish = self.one(record, circles)?;
+        let versions = versions(&self.wish(wish).await?);
+        Ok(versions.first().copied().unwrap_or(0))
+    }
+
+    /// Signs several drafts and lets them stand in the same circles: all of them or none. Gives the
+    /// versions, in the same order.
+    ///
+    /// # Errors
+    /// As [`Desk::publish`], for the first that is refused.
+    pub async fn publish_all(
+        &self,
+        records: &[RecordId],
+        circles: &[LogId],
+    ) -> Result<Vec<u64>, DeskError> {
+        let one = |record: &RecordId| {
+            let ready = self.ready(*record)?;
+            Ok(ready.into_circles(*record, Some(circles.to_vec())))
+        };
+        let all: Result<Vec<ToPublish>, DeskError> = records.iter().map(one).collect();
+        Ok(versions(&self.wish(Wish::PublishAll(all?)).await?))
+    }
+
+    /// The wish to publish a draft.
+    fn one(&self, record: RecordId, circles: Option<Vec<LogId>>) -> Result<Wish, DeskError> {
+        let ToPublish {
+            record,
+            kind,
+            body,
+            links,
+            circles,
+            draft,
+        } = self.ready(record)?.into_circles(record, circles);
+        Ok(Wish::Publish {
+            record,
+            kind,
+            body,
+            links,
+            circles,
+            draft,
+        })
     }
 
     /// A draft that is ready to be published.
@@ -195,7 +236,7 @@ impl Desk {
         record: RecordId,
         circles: Option<Vec<LogId>>,
     ) -> Result<(), DeskError> {
-        let wish = self.ready(record)?.wish(record, circles);
+        let wish = self.one(record, circles)?;
         let key = self.store.key();
         self.store.read(|view| {
             // What is decided here is thrown away, so its random bytes may be any.

@@ -8,7 +8,8 @@
 //!
 //! It imports `corridor-rules` and `corridor-proto`, and is the only room that knows sled.
 //! **Invariant:** a lost or damaged index costs time, never data; nothing is acknowledged before it
-//! is durable, and nothing erased is acknowledged before its bytes are gone.
+//! is durable, and nothing erased is acknowledged before its bytes are gone, but the draft of what
+//! was published.
 
 mod backup;
 mod codec;

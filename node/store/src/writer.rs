@@ -236,7 +236,21 @@ impl Writer {
                 Ok(_) => {}
                 Err(error) => self.stop_if_final(error),
             }
+            let late = outcome.as_ref().ok();
+            let late = late.filter(|done| publishes_drafts(&done.facts));
+            let late = late.map(|done| done.revision);
             answer(outcome);
+            if let Some(revision) = late {
+                self.erase();
+                self.tell_hooks(revision);
+            }
+        }
+    }
+
+    fn tell_hooks(&self, revision: u64) {
+        let hooks = self.shared.hooks.read();
+        for hook in hooks.unwrap_or_else(PoisonError::into_inner).iter() {
+            hook(revision);
         }
     }
 
@@ -284,16 +298,10 @@ impl Writer {
         {
             self.folder.clear_lost_end()?;
         }
-        self.erase();
-        for hook in self
-            .shared
-            .hooks
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
-            hook(revision);
+        if !publishes_drafts(&facts) {
+            self.erase();
         }
+        self.tell_hooks(revision);
         Ok(Done { facts, revision })
     }
 
@@ -440,6 +448,25 @@ impl Writer {
             }
         }
     }
+}
+
+/// Whether what goes is drafts alone whose text stands in what was published with it: that may be
+/// erased behind the answer.
+fn publishes_drafts(facts: &[Fact]) -> bool {
+    let mut publishes = false;
+    let only_so = facts.iter().all(|fact| match fact {
+        Fact::Record { .. } => {
+            publishes = true;
+            true
+        }
+        Fact::Lines { .. } | Fact::Head { .. } | Fact::DraftGone { .. } => true,
+        _ => false,
+    });
+    only_so
+        && publishes
+        && facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::DraftGone { .. }))
 }
 
 /// One event for each thing that matters; of records and lines only how many.

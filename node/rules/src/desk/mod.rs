@@ -29,7 +29,7 @@ use crate::row::{RecordKey, RecordRow};
 
 pub use publish::link_fits;
 pub use refusal::DeskRefusal;
-pub use wish::Wish;
+pub use wish::{ToPublish, Wish};
 
 /// Where a link points.
 pub type Link = RecordKey;
@@ -116,18 +116,7 @@ impl Desk<'_> {
     /// # Errors
     /// A [`DeskRefusal`]; nothing has changed then.
     pub fn decide(&mut self, wish: Wish) -> Decision {
-        let harmless = matches!(
-            wish,
-            Wish::Start { .. }
-                | Wish::SaveDraft { .. }
-                | Wish::DiscardDraft { .. }
-                | Wish::Pause { .. }
-                | Wish::Refuse { .. }
-                | Wish::SetReaders { .. }
-                | Wish::OtherCopyGone
-                | Wish::ShowUncompared
-                | Wish::Restart
-        );
+        let harmless = signs_nothing(&wish);
         if let (Some(reason), false) = (&self.model.signing_stopped, harmless) {
             return Err(DeskRefusal::SigningStopped(reason.clone()));
         }
@@ -141,7 +130,15 @@ impl Desk<'_> {
                 links,
                 circles,
                 draft,
-            } => self.publish(record, kind, body, &links, circles, draft),
+            } => self.publish(ToPublish {
+                record,
+                kind,
+                body,
+                links,
+                circles,
+                draft,
+            }),
+            Wish::PublishAll(all) => self.publish_all(all),
             Wish::Share {
                 record,
                 version,
@@ -275,6 +272,22 @@ impl Desk<'_> {
         }
         Ok(facts)
     }
+}
+
+/// Whether a wish may be carried out while nothing is signed.
+const fn signs_nothing(wish: &Wish) -> bool {
+    matches!(
+        wish,
+        Wish::Start { .. }
+            | Wish::SaveDraft { .. }
+            | Wish::DiscardDraft { .. }
+            | Wish::Pause { .. }
+            | Wish::Refuse { .. }
+            | Wish::SetReaders { .. }
+            | Wish::OtherCopyGone
+            | Wish::ShowUncompared
+            | Wish::Restart
+    )
 }
 
 fn unknown_record(record: RecordId) -> DeskRefusal {

@@ -3,7 +3,7 @@
 //! **Invariant:** a withdrawal goes to every log in which the record ever stood, and to the private
 //! circle of every reader that lost one of them after the record stood there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::id::next_ordinal;
 use corridor_proto::limits::NOTE_BYTES_MAX;
@@ -11,9 +11,9 @@ use corridor_proto::line::{Act, WHOLE_RECORD, Withdrawal, WithdrawalReason, note
 use corridor_proto::record::NewRecord;
 use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt};
 
-use super::{Decision, Desk, DeskRefusal, Link, unknown_record};
-use crate::fact::{Fact, Place, blob};
-use crate::limits::VERSIONS_PER_RECORD_MAX;
+use super::{Decision, Desk, DeskRefusal, Link, ToPublish, unknown_record};
+use crate::fact::{Fact, blob};
+use crate::limits::{PUBLISH_BYTES_MAX, PUBLISH_MAX, VERSIONS_PER_RECORD_MAX};
 use crate::log::{Log, Sort};
 use crate::model::{Model, Rows};
 use crate::peer::{Call, PeerState, may_call};
@@ -23,6 +23,14 @@ const TOO_MANY_VERSIONS: DeskRefusal = DeskRefusal::TooMany {
     what: "versions of this record",
     remedy: "publish a new record that replaces it",
 };
+
+/// What is published in one group.
+#[derive(Default)]
+struct Together {
+    records: Vec<Fact>,
+    lines: BTreeMap<LogId, Vec<Vec<u8>>>,
+    drafts: Vec<Fact>,
+}
 
 impl Desk<'_> {
     pub(super) fn save_draft(
@@ -58,21 +66,46 @@ impl Desk<'_> {
         Ok(vec![Fact::DraftGone { record }])
     }
 
-    pub(super) fn publish(
-        &mut self,
-        record: RecordId,
-        kind: u16,
-        body: Vec<u8>,
-        links: &[Link],
-        circles: Option<Vec<LogId>>,
-        draft: Option<Place>,
-    ) -> Decision {
-        if self.model.drafts.get(&record).map(|draft| draft.place) != draft {
+    pub(super) fn publish(&mut self, one: ToPublish) -> Decision {
+        let mut together = Together::default();
+        self.sign(one, &mut together)?;
+        self.stand(together)
+    }
+
+    /// All of them or none. What one names must stand before.
+    pub(super) fn publish_all(&mut self, all: Vec<ToPublish>) -> Decision {
+        let bytes: usize = all.iter().map(|one| one.body.len()).sum();
+        if all.len() > PUBLISH_MAX || bytes > PUBLISH_BYTES_MAX {
+            return Err(DeskRefusal::TooMany {
+                what: "records to be published at once",
+                remedy: "publish fewer of them at a time",
+            });
+        }
+        let records: BTreeSet<RecordId> = all.iter().map(|one| one.record).collect();
+        if records.len() != all.len() {
+            return Err(DeskRefusal::Nothing("a record is named twice"));
+        }
+        let mut together = Together::default();
+        for one in all {
+            let record = one.record;
+            let signed = self.sign(one, &mut together);
+            signed.map_err(|why| DeskRefusal::OneOf {
+                record,
+                why: Box::new(why),
+            })?;
+        }
+        self.stand(together)
+    }
+
+    /// Signs a draft, and notes the lines by which it will stand.
+    fn sign(&mut self, one: ToPublish, together: &mut Together) -> Result<(), DeskRefusal> {
+        let record = one.record;
+        if self.model.drafts.get(&record).map(|draft| draft.place) != one.draft {
             return Err(DeskRefusal::ChangedMeanwhile(record));
         }
         let row = self.row(record).unwrap_or_default();
         refuse_withdrawn(record, Some(&row))?;
-        let circles = circles.unwrap_or_else(|| {
+        let circles = one.circles.unwrap_or_else(|| {
             row.stands
                 .iter()
                 .filter(|stand| row.lives(stand))
@@ -84,7 +117,7 @@ impl Desk<'_> {
             return Err(DeskRefusal::NoCircle(record));
         }
         for circle in &circles {
-            self.check_circle(circle, links)?;
+            self.check_circle(circle, &one.links)?;
         }
         if row.versions.len() >= VERSIONS_PER_RECORD_MAX {
             return Err(TOO_MANY_VERSIONS);
@@ -94,35 +127,43 @@ impl Desk<'_> {
         let new = NewRecord {
             record,
             version,
-            kind,
+            kind: one.kind,
             time: self.now,
             salt: Salt::new(self.bytes()),
-            body,
+            body: one.body,
         };
         let me = self.model.me;
-        let charter = self
-            .model
-            .charter(&me)
-            .ok_or_else(|| unknown_record(record))?;
-        let verified = new.sign(charter, self.key)?;
+        let charter = self.model.charter(&me);
+        let verified = new.sign(charter.ok_or_else(|| unknown_record(record))?, self.key)?;
         let version_hash = verified.version_hash();
         let signed = verified.into_signed();
-        let mut facts = vec![Fact::Record {
+        together.records.push(Fact::Record {
             blob: blob(&signed.salt, &signed.body),
             header: signed.header,
-        }];
+        });
         for circle in circles {
             let line = self.line(Act::Publish {
                 version_hash,
                 record,
                 version,
             });
-            facts.extend(self.lapsed(self.own_log(&circle)?));
-            facts.extend(self.append(self.own_log(&circle)?, vec![line])?);
+            together.lines.entry(circle).or_default().push(line);
         }
         if self.model.drafts.contains_key(&record) {
-            facts.push(Fact::DraftGone { record });
+            together.drafts.push(Fact::DraftGone { record });
         }
+        Ok(())
+    }
+
+    /// The lines of each circle together, under one head.
+    fn stand(&self, together: Together) -> Decision {
+        let mut facts = together.records;
+        for (circle, lines) in together.lines {
+            let log = self.own_log(&circle)?;
+            facts.extend(self.lapsed(log));
+            facts.extend(self.append(log, lines)?);
+        }
+        facts.extend(together.drafts);
         Ok(facts)
     }
 

@@ -103,6 +103,14 @@ pub enum DeskRefusal {
         /// What to do.
         remedy: &'static str,
     },
+    /// One of several is refused, and so none is carried out.
+    #[error("record {record}: {why}; nothing was published")]
+    OneOf {
+        /// Which.
+        record: RecordId,
+        /// Why.
+        why: Box<DeskRefusal>,
+    },
     /// What was composed breaks a rule of the protocol.
     #[error(transparent)]
     Protocol(#[from] Refusal),

@@ -11,6 +11,23 @@ use corridor_proto::{LogId, RcpId, RecordId, StartNumber, Token, UnixMillis};
 use super::Link;
 use crate::fact::Place;
 
+/// A draft that is to be published.
+#[derive(Clone, Debug)]
+pub struct ToPublish {
+    /// Which record.
+    pub record: RecordId,
+    /// Kind of the draft, as it was read.
+    pub kind: u16,
+    /// The draft's body, as it was read.
+    pub body: Vec<u8>,
+    /// The records that the body names.
+    pub links: Vec<Link>,
+    /// Into which circles; `None` for wherever the record stands.
+    pub circles: Option<Vec<LogId>>,
+    /// Where the draft lay when it was read; `None` if there was none.
+    pub draft: Option<Place>,
+}
+
 /// What the RCP wishes to do.
 #[derive(Clone, Debug)]
 pub enum Wish {
@@ -43,6 +60,8 @@ pub enum Wish {
         /// Where the draft lay when it was read; `None` if there was none.
         draft: Option<Place>,
     },
+    /// Sign several drafts and let them stand in circles: all of them or none.
+    PublishAll(Vec<ToPublish>),
     /// Let the newest version stand in more circles.
     Share {
         /// Which.

@@ -213,6 +213,20 @@ impl RecordService for Api {
         Ok(Response::new(v1::PublishRecordResponse { record }))
     }
 
+    async fn publish_records(
+        &self,
+        request: Request<v1::PublishRecordsRequest>,
+    ) -> Result<Response<v1::PublishRecordsResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let request = request.into_inner();
+        let records = request.names.iter().map(|name| self.own(name));
+        let records: Vec<RecordId> = records.collect::<Result<_, _>>()?;
+        let circles = self.circles(&request.circles)?;
+        let published = self.desk.publish_all(&records, &circles).await;
+        let versions = published.map_err(status::desk)?;
+        Ok(Response::new(v1::PublishRecordsResponse { versions }))
+    }
+
     async fn share_record(
         &self,
         request: Request<v1::ShareRecordRequest>,

@@ -1,4 +1,4 @@
-//! Publishing through the API, one by one and many at one time.
+//! Publishing through the API, one by one and many in a call.
 
 use anyhow::Result;
 use corridor_client::{Client, RecordName};
@@ -12,7 +12,7 @@ use crate::load::Bodies;
 use crate::site::Site;
 use crate::yardstick::{signs, sync_ms};
 
-/// Records that one call should publish.
+/// Records that one call publishes.
 const A_CALL: usize = 256;
 /// Records published one by one in a round.
 const ONE_BY_ONE: usize = 500;
@@ -36,7 +36,7 @@ pub async fn publish(bench: &Bench) -> Result<()> {
         let times = one_by_one(&client).await?;
         p50.push(median(&times));
         p99.push(quantile(&times, 0.99));
-        rates.push(at_one_time(&client).await?);
+        rates.push(a_call(&client).await?);
         process.terminate()?;
     }
     let (value, sync) = (median(&p50), median(&syncs));
@@ -62,11 +62,8 @@ pub async fn publish(bench: &Bench) -> Result<()> {
         unit: "records/s",
         yardstick: ("signatures of one core in a second", sign),
         target: format!("at least {SIGN_PART} of the yardstick"),
-        pass: false,
-        more: json!({
-            "rounds": numbers(&rates),
-            "why": "no call yet that publishes many; measured were 256 calls at one time",
-        }),
+        pass: rate >= SIGN_PART * sign,
+        more: json!({ "rounds": numbers(&rates) }),
     }
     .print();
     Ok(())
@@ -92,18 +89,11 @@ async fn one_by_one(client: &Client) -> Result<Vec<f64>> {
     Ok(times)
 }
 
-/// Records in a second of many calls at one time.
-async fn at_one_time(client: &Client) -> Result<f64> {
+/// Records in a second of one call that publishes many.
+async fn a_call(client: &Client) -> Result<f64> {
     let names = drafts(client, A_CALL).await?;
-    let mut calls = tokio::task::JoinSet::new();
     let begin = now();
-    for name in names {
-        let client = client.clone();
-        calls.spawn(async move { client.publish(&name, &[CIRCLE.to_owned()]).await });
-    }
-    while let Some(published) = calls.join_next().await {
-        published??;
-    }
+    client.publish_all(&names, &[CIRCLE.to_owned()]).await?;
     let records = f64::from(u32::try_from(A_CALL)?);
     Ok(records / begin.elapsed().as_secs_f64())
 }
