@@ -110,7 +110,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
             say("Backed up", &contents);
             println!("It has no keys: corridor-node backup keys writes those, to be kept apart.");
             println!(
-                "What is withdrawn from now on is still in {}.",
+                "What was withdrawn since it began is still in {}.",
                 out.display()
             );
         }

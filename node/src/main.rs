@@ -213,9 +213,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let rotated = tokio::task::spawn_blocking(move || {
                 rotate::rotate(&data, &recovery, &recovery_out, compromised_since)
             });
-            let seq = rotated.await??;
-            println!("The signing key is now that of key event {seq}.");
-            println!("Keep the new recovery key as you kept the old one, and destroy the old one.");
+            say_rotated(rotated.await??);
             Ok(true)
         }
         Command::Token {
@@ -234,6 +232,12 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             Ok(true)
         }
     }
+}
+
+fn say_rotated(seq: u32) {
+    println!("The signing key is now that of key event {seq}.");
+    println!("Keep the new recovery key as you kept the old one, and destroy the old one.");
+    println!("Backups and saved keys of before cannot be used any more: make both anew now.");
 }
 
 /// Ctrl-C, or what a service manager sends. If neither can be heard this ends at once, which is

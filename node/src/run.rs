@@ -26,6 +26,7 @@ use crate::limits::{
     STREAM_WINDOW_BYTES,
 };
 use crate::operate::access::Access;
+use crate::operate::backup::UNDER_WAY;
 use crate::operate::config::Config;
 use crate::operate::files::FileError;
 use crate::operate::init::{InitError, sign_card};
@@ -81,6 +82,9 @@ pub async fn start(
     listeners: Listeners,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<Running, InitError> {
+    if data.join(UNDER_WAY).exists() {
+        return Err(InitError::HalfRestored(data.to_owned()));
+    }
     let config = Config::read(data)?;
     let folder = KeyFolder::of(data);
     let keys = folder.read()?;

@@ -362,7 +362,8 @@ async fn a_restored_node_that_reaches_nobody_never_signs_two_roots_for_one_size(
     until("it came", || office.holds(&partner, theirs)).await?;
     let safe = tempfile::tempdir()?;
     let [secret, copy, keys] = ["passphrase", "copy.age", "keys.age"].map(|f| safe.path().join(f));
-    write_secret(&secret, SECRET_KEY.as_bytes())?;
+    let written = format!("# created by a tool\n# public key: {PUBLIC_KEY}\n{SECRET_KEY}\n");
+    write_secret(&secret, written.as_bytes())?;
     let public_key = Lock::recipient(PUBLIC_KEY)?;
     backup::create(&office.data(), &copy, &public_key)?;
     backup::create_keys(&office.data(), &keys, &public_key)?;

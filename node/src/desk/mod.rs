@@ -12,8 +12,10 @@ use corridor_proto::kinds::{self, FieldViolation, Kind};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Invitation;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
+use corridor_rules::desk::TOO_MANY_AT_ONCE;
 use corridor_rules::desk::{self as rules, DeskRefusal, Link, ToPublish, Wish};
 use corridor_rules::fact::Fact;
+use corridor_rules::limits::{PUBLISH_BYTES_MAX, PUBLISH_MAX};
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
 use corridor_rules::{Place, Rows};
@@ -178,12 +180,17 @@ impl Desk {
         records: &[RecordId],
         circles: &[LogId],
     ) -> Result<Vec<u64>, DeskError> {
-        let one = |record: &RecordId| {
-            let ready = self.ready(*record)?;
-            Ok(ready.into_circles(*record, Some(circles.to_vec())))
-        };
-        let all: Result<Vec<ToPublish>, DeskError> = records.iter().map(one).collect();
-        Ok(versions(&self.wish(Wish::PublishAll(all?)).await?))
+        let (mut all, mut bytes) = (Vec::new(), 0);
+        for record in records {
+            let one = self.ready(*record)?;
+            bytes += one.body.len();
+            // The rules refuse more than that; it is not even read.
+            if all.len() >= PUBLISH_MAX || bytes > PUBLISH_BYTES_MAX {
+                return Err(TOO_MANY_AT_ONCE.into());
+            }
+            all.push(one.into_circles(*record, Some(circles.to_vec())));
+        }
+        Ok(versions(&self.wish(Wish::PublishAll(all)).await?))
     }
 
     /// The wish to publish a draft.

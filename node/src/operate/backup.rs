@@ -27,7 +27,7 @@ const PASSPHRASE_CHARS_MIN: usize = 16;
 /// Keys and configuration are small.
 const KEYS_BYTES_MAX: u64 = 1024 * 1024;
 /// Says in a folder that a restore is under way: it may begin again.
-const UNDER_WAY: &str = "restore-under-way";
+pub const UNDER_WAY: &str = "restore-under-way";
 /// The configuration, beside the folder of the keys.
 const CONFIG: &str = "config.toml";
 
@@ -73,10 +73,16 @@ pub enum Error {
         "{} is not empty; restore into an empty folder, and keep this one as it is", .0.display()
     )]
     NotEmpty(PathBuf),
+    /// The key in the folder may not be the one that signs.
+    #[error(
+        "a rotation of {} did not come to its end; run corridor-node serve, which finishes it",
+        .0.display()
+    )]
+    HalfRotated(PathBuf),
     /// The keys are not those of this backup.
     #[error(
-        "these keys are not those that sign for {0} in this backup; take the keys that were saved \
-         after its last rotation"
+        "these keys are not those that sign for {0} in this backup: a rotation lies between them; \
+         take a backup and keys that were both saved before it, or both after it"
     )]
     OtherKeys(String),
 }
@@ -167,10 +173,10 @@ impl Lock {
 
 fn first_line(path: &Path, what: &'static str) -> Result<Zeroizing<String>, Error> {
     let bytes = Zeroizing::new(read_secret(path)?);
-    let text = std::str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| text.lines().next());
-    let line = text.map(str::trim).filter(|line| !line.is_empty());
+    let text = std::str::from_utf8(&bytes).ok().unwrap_or_default();
+    let mut lines = text.lines().map(str::trim);
+    // What the tools of age write begins with remarks.
+    let line = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
     line.map(|line| Zeroizing::new(line.to_owned()))
         .ok_or_else(|| Error::Lock {
             path: path.to_owned(),
@@ -191,18 +197,28 @@ fn write_locked<T>(
         }
         .into());
     }
-    let part = path.with_extension("part");
+    let encryptor = lock.encryptor()?;
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
     let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true).mode(0o600);
-    let file = options.open(&part).map_err(io)?;
-    let encrypted = lock.encryptor()?.wrap_output(BufWriter::new(file));
-    let mut encrypted = encrypted.map_err(io)?;
-    let done = write(&mut encrypted)?;
-    let file = encrypted.finish().map_err(io)?;
-    let file = file.into_inner().map_err(|error| io(error.into_error()))?;
-    file.sync_all().map_err(io)?;
-    rename(&part, path)?;
-    Ok(done)
+    options.create_new(true).write(true).mode(0o600);
+    let file = options.open(&part);
+    let file = file.map_err(|source| FileError::io(&part, source))?;
+    let written = (|| {
+        let mut encrypted = encryptor.wrap_output(BufWriter::new(file)).map_err(io)?;
+        let done = write(&mut encrypted)?;
+        let file = encrypted.finish().map_err(io)?;
+        let file = file.into_inner().map_err(|error| io(error.into_error()))?;
+        file.sync_all().map_err(io)?;
+        rename(&part, path)?;
+        Ok(done)
+    })();
+    if written.is_err() {
+        // It would be in the way of the next attempt; that it stays is said by that.
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// Writes a backup of the node's store, running or not: everything but its keys.
@@ -220,11 +236,15 @@ pub fn create(data: &Path, out: &Path, lock: &Lock) -> Result<Contents, Error> {
 /// # Errors
 /// [`Error`].
 pub fn create_keys(data: &Path, out: &Path, lock: &Lock) -> Result<(), Error> {
+    let folder = KeyFolder::of(data);
+    if folder.has_next_signing() {
+        return Err(Error::HalfRotated(data.to_owned()));
+    }
     let mut files = BTreeMap::new();
     let config = data.join(CONFIG);
     let text = fs::read_to_string(&config).map_err(|source| FileError::io(&config, source))?;
     files.insert(CONFIG.to_owned(), Zeroizing::new(text));
-    for (name, text) in KeyFolder::of(data).texts()? {
+    for (name, text) in folder.texts()? {
         files.insert(format!("keys/{name}"), text);
     }
     let map: BTreeMap<&str, &str> = files

@@ -67,6 +67,12 @@ pub enum InitError {
          and stop it again first", .0.display()
     )]
     HalfRotated(PathBuf),
+    /// A restore did not come to its end.
+    #[error(
+        "a restore into {} did not come to its end; run corridor-node backup restore again, which \
+         begins anew", .0.display()
+    )]
+    HalfRestored(PathBuf),
     /// Whether a rotation happened is for the next start to find out.
     #[error(
         "it is not known whether the signing key was replaced ({why}); keep both recovery keys, \

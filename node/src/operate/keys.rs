@@ -145,6 +145,11 @@ impl KeyFolder {
         Ok(x25519_dalek::PublicKey::from(&secret).to_bytes())
     }
 
+    /// Whether a rotation is under way.
+    pub fn has_next_signing(&self) -> bool {
+        self.file("signing.next.key").exists()
+    }
+
     /// Writes the signing key of a rotation that is about to happen.
     ///
     /// # Errors

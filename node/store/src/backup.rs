@@ -147,6 +147,9 @@ pub fn read_backup(
             return Err(BackupError::Damaged("a group is too long"));
         }
         let frames = read_group(&mut input, count)?;
+        if groups == 0 && owner(&frames) != Some(rcp) {
+            return Err(BackupError::Damaged("it begins with another node"));
+        }
         groups += 1;
         visit(frames)?;
     }

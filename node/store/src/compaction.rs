@@ -237,7 +237,8 @@ impl<'a> Look<'a> {
 
     fn is_behind(&self, log: &LogId) -> bool {
         let log = self.model.logs.get(log);
-        log.is_some_and(|log| log.head != log.held_head)
+        // One of a log that was taken again may have ended that.
+        log.is_some_and(|log| log.head != log.held_head || log.rewinds > 0)
     }
 
     fn is_last(&mut self, of: Option<Last>) -> bool {

@@ -405,3 +405,32 @@ fn a_withdrawal_said_again_names_its_replacement_only_where_it_is_known() {
         assert!(said.all(|record| record != new), "seed {seed}");
     }
 }
+
+#[test]
+fn a_reader_admitted_since_is_one_again_and_hears_of_withdrawals_when_it_is_removed() {
+    let mut world = three_partners(1);
+    let open = observers(&world);
+    set_readers(&mut world, open, &[LATE]);
+    publish(&mut world, 1, &[open]);
+    let older = until_now(&mut world);
+    set_readers(&mut world, open, &[EARLY, LATE]);
+    publish(&mut world, 2, &[open]);
+    meet(&mut world, EARLY);
+    meet(&mut world, LATE);
+    // Its head is seen before the list that admits it.
+    set_back(&mut world, older);
+    meet(&mut world, EARLY);
+    assert!(wish(&mut world, Wish::OtherCopyGone));
+    meet(&mut world, EARLY);
+    meet(&mut world, LATE);
+    sign(&mut world);
+    meet(&mut world, EARLY);
+    let last = publish(&mut world, 3, &[open]);
+    meet(&mut world, EARLY);
+    assert!(has_text(&world, EARLY, last));
+    world.connections.clear();
+    set_readers(&mut world, open, &[LATE]);
+    withdraw(&mut world, last, None);
+    meet(&mut world, EARLY);
+    assert!(is_burnt(&world, EARLY, last));
+}

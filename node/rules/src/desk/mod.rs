@@ -27,7 +27,7 @@ use crate::model::{Model, Rows};
 use crate::peer::PeerState;
 use crate::row::{RecordKey, RecordRow};
 
-pub use publish::link_fits;
+pub use publish::{TOO_MANY_AT_ONCE, link_fits};
 pub use refusal::DeskRefusal;
 pub use wish::{ToPublish, Wish};
 

@@ -24,6 +24,12 @@ const TOO_MANY_VERSIONS: DeskRefusal = DeskRefusal::TooMany {
     remedy: "publish a new record that replaces it",
 };
 
+/// More than one group takes.
+pub const TOO_MANY_AT_ONCE: DeskRefusal = DeskRefusal::TooMany {
+    what: "records to be published at once",
+    remedy: "publish fewer of them at a time",
+};
+
 /// What is published in one group.
 #[derive(Default)]
 struct Together {
@@ -76,10 +82,7 @@ impl Desk<'_> {
     pub(super) fn publish_all(&mut self, all: Vec<ToPublish>) -> Decision {
         let bytes: usize = all.iter().map(|one| one.body.len()).sum();
         if all.len() > PUBLISH_MAX || bytes > PUBLISH_BYTES_MAX {
-            return Err(DeskRefusal::TooMany {
-                what: "records to be published at once",
-                remedy: "publish fewer of them at a time",
-            });
+            return Err(TOO_MANY_AT_ONCE);
         }
         let records: BTreeSet<RecordId> = all.iter().map(|one| one.record).collect();
         if records.len() != all.len() {

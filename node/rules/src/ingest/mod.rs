@@ -170,7 +170,7 @@ pub fn decide(
             peer,
             seed,
             package,
-        } => own::lines(model, peer, seed, package),
+        } => own::lines(model, peer, seed, package, now),
         Arrival::VoidPackage {
             peer,
             seed,

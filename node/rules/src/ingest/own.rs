@@ -23,6 +23,7 @@ pub(super) fn lines(
     peer: &RcpId,
     seed: &LogSeed,
     message: &v1::Package,
+    now: UnixMillis,
 ) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("package", reason);
     if model.signing_stopped.is_none() || !may_call(model.peer_state(peer), Call::Send) {
@@ -61,13 +62,14 @@ pub(super) fn lines(
         });
     }
     let bodies = named_bodies(&model.me, &id, &package, &message.bodies)?;
-    facts.extend(dropped_readers(log, &bodies, package.frontier().size()));
+    facts.extend(readers_since(log, &bodies, package.frontier().size(), now));
     facts.extend(bodies);
     Ok(facts)
 }
 
-/// Readers that a newer list leaves out: they hold what they read before.
-fn dropped_readers(log: &Log, bodies: &[Fact], size: u64) -> Vec<Fact> {
+/// What a newer list says of readers: those that it leaves out hold what they read before, and
+/// those that it admits are former ones no more.
+fn readers_since(log: &Log, bodies: &[Fact], size: u64, now: UnixMillis) -> Vec<Fact> {
     let newer = bodies.iter().find_map(|fact| match fact {
         Fact::List { blob, .. } => ReaderList::decode(unblob(blob)?.1).ok(),
         _ => None,
@@ -77,14 +79,18 @@ fn dropped_readers(log: &Log, bodies: &[Fact], size: u64) -> Vec<Fact> {
     };
     let stays = |rcp: &RcpId| newer.readers.iter().any(|(reader, _)| reader == rcp);
     let before = log.readers.iter().flat_map(|readers| &readers.list.readers);
-    before
-        .filter(|(rcp, _)| !stays(rcp) && !log.former.contains_key(rcp))
-        .map(|(rcp, _)| Fact::Former {
-            log: log.id,
-            rcp: *rcp,
-            size,
-        })
-        .collect()
+    let dropped = before.filter(|(rcp, _)| !stays(rcp) && !log.former.contains_key(rcp));
+    let dropped = dropped.map(|(rcp, _)| Fact::Former {
+        log: log.id,
+        rcp: *rcp,
+        size,
+    });
+    let admitted = log.former.keys().filter(|rcp| newer.admits(rcp, now));
+    let admitted = admitted.map(|rcp| Fact::Reader {
+        log: log.id,
+        rcp: *rcp,
+    });
+    dropped.chain(admitted).collect()
 }
 
 /// A peer showed a head of ours: a log that this folder does not know begins, an incarnation above
@@ -117,8 +123,14 @@ pub(super) fn shown(
             incarnation: claim.incarnation,
         });
     }
+    // Whether a list admits it is not known before the newest list is here.
+    let is_known = |log: &Log| {
+        let newest = log.readers.as_ref().map(|readers| readers.hash);
+        log.sort != Sort::Open || newest == log.readers_line.map(|(_, hash)| hash)
+    };
     let reads = |log: &Log| may_read(model, log, &Reader::Peer(*peer), now).is_ok();
-    let read = known.is_some_and(|log| !reads(log) && !log.former.contains_key(peer));
+    let is_new = |log: &Log| log.former.get(peer).is_none_or(|size| *size < claim.size);
+    let read = known.is_none_or(|log| is_known(log) && !reads(log) && is_new(log));
     if read && claim.size > 0 {
         facts.push(Fact::Former {
             log: id,

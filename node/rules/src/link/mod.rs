@@ -137,8 +137,8 @@ struct Following {
     /// Indexes that were answered: the record came, of this version hash, or is not to be had.
     /// Whatever is missing all the same is asked for again when the log has news.
     answered: BTreeMap<u64, Option<Hash>>,
-    /// Lines of the newest head that was announced.
-    announced: u64,
+    /// Incarnation and size of the newest head that was announced.
+    announced: (u64, u64),
     /// Whether a head of a higher incarnation was announced than the lines have.
     restarted: bool,
     /// Whether our copy is no beginning of it: the lines are taken again from the first.
@@ -156,7 +156,7 @@ impl Following {
             refused: false,
             in_flight: BTreeMap::new(),
             answered: BTreeMap::new(),
-            announced: 0,
+            announced: (0, 0),
             restarted: false,
             again: false,
             back: None,
@@ -228,8 +228,8 @@ pub struct Link {
     stopped_serving: bool,
     /// Whether nothing was signed here when the link began.
     unsigning: bool,
-    /// Whether the peer is to be told that all that is new to it was announced.
-    owes_state: bool,
+    /// Whether the peer was told that all that is new to it was announced.
+    said_compared: bool,
     /// Whether the peer has told all that is new to us in its logs.
     compared: bool,
     closed: bool,
@@ -267,7 +267,7 @@ impl Link {
             arriving: None,
             stopped_serving: false,
             unsigning: false,
-            owes_state: false,
+            said_compared: false,
             compared: false,
             closed: false,
         }
@@ -413,7 +413,7 @@ impl Link {
         self.stop_serving(context, out);
         self.introduce(context, out);
         self.announce(context, out);
-        if std::mem::take(&mut self.owes_state) {
+        if !self.said_compared && self.has_announced_all(context) {
             self.say_state(context, out);
         }
         self.follow(context, out);

@@ -163,11 +163,19 @@ impl Link {
     /// How we serve the peer, and whether we delay the erasure of what it withdrew.
     pub(super) fn say_state(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         self.told_delay = context.model.delayed_until(&self.peer);
+        self.said_compared = self.has_announced_all(context);
         out.push(session(Frame::State(v1::StateFrame {
             serving: serving_as(self.state).into(),
             erase_after_ms: self.told_delay.map_or(0, |until| until.0),
-            compared: self.their_have && !self.unsigning,
+            compared: self.said_compared,
         })));
+    }
+
+    /// Whether the peer was told of every head that is new to it.
+    pub(super) fn has_announced_all(&self, context: &Context<'_>) -> bool {
+        let mut following = self.following.keys();
+        let coming = |id: &LogId| self.is_coming_back(id, context.model.logs.get(id));
+        self.their_have && !self.unsigning && !following.any(coming)
     }
 
     /// Who we are, when a key or a card of ours is newer than what the session began with.
@@ -288,7 +296,6 @@ impl Link {
                     .insert(id, (claim.incarnation, claim.size, head.key_seq()));
             }
         }
-        self.owes_state |= have.last && !self.their_have;
         self.their_have |= have.last;
         Ok(())
     }
@@ -325,7 +332,8 @@ impl Link {
         if let Some(following) = self.following.get_mut(&id) {
             // A restart may have left lines of our copy behind: it is asked for anew.
             following.pulled &= !is_restarted;
-            following.announced = head.checkpoint().size;
+            let claim = head.checkpoint();
+            following.announced = (claim.incarnation, claim.size);
             following.restarted = is_restarted;
             following.again = is_restarted && is_shorter;
         }
@@ -338,14 +346,19 @@ impl Link {
         if !self.compared {
             return;
         }
+        // All of them at once: what was withdrawn of one may be said in another.
+        let all = following.iter().filter(|(_, of)| of.back.is_none());
+        let reached = all.filter(|(_, of)| of.announced.1 > 0).all(|(id, of)| {
+            let log = context.model.logs.get(id);
+            log.is_some_and(|log| {
+                let (incarnation, size) = of.announced;
+                log.incarnation >= incarnation && log.size() >= size && !log.retaken
+            })
+        });
         let logs = context.model.logs.values();
         let logs = logs.filter(|log| log.owner == peer && log.uncompared && !log.is_behind());
-        let reached = logs.filter(|log| {
-            let announced = following.get(&log.id).map_or(0, |f| f.announced);
-            log.size() >= announced && !log.retaken
-        });
-        let logs: Vec<LogId> = reached.map(|log| log.id).collect();
-        if !logs.is_empty() {
+        let logs: Vec<LogId> = logs.map(|log| log.id).collect();
+        if reached && !logs.is_empty() {
             out.push(Output::Arrival(Arrival::Compared { peer, logs }));
         }
     }

@@ -113,6 +113,51 @@ fn what_was_erased_is_left_out_before_its_bytes_are_gone() {
     assert!(read(&bytes).is_ok());
 }
 
+/// A store whose journal has several small segments.
+fn of_many_segments() -> (tempfile::TempDir, Vec<std::path::PathBuf>) {
+    let (folder, _) = backed_up();
+    let journal = folder.path().join("journal");
+    let options = crate::journal::Options {
+        segment_bytes: 1_024,
+        ..crate::journal::Options::new(&codec::blob_intact)
+    };
+    let (mut open, _) =
+        crate::journal::Journal::open(&journal, &options, &mut |_| ()).expect("open");
+    for number in 0..40 {
+        let record = RecordId::new([number; 16]);
+        let gone = Fact::DraftGone { record };
+        open.append(&[codec::frame(&gone).expect("frame")])
+            .expect("appended");
+    }
+    let mut segments: Vec<_> = std::fs::read_dir(&journal)
+        .expect("journal")
+        .map(|entry| entry.expect("entry").path())
+        .collect();
+    segments.sort();
+    assert!(segments.len() > 3, "{segments:?}");
+    (folder, segments)
+}
+
+#[test]
+fn a_journal_that_lacks_something_is_not_backed_up_as_if_it_were_whole() {
+    let again = |folder: &Path| back_up(folder, NOW, &mut Vec::new());
+    let (folder, segments) = of_many_segments();
+    assert_eq!(again(folder.path()).expect("backup").groups, 41);
+    let whole = std::fs::read(&segments[1]).expect("segment");
+    std::fs::remove_file(&segments[1]).expect("removed");
+    assert!(again(folder.path()).is_err(), "a segment is missing");
+    std::fs::write(&segments[1], &whole[..whole.len() - 1]).expect("written");
+    assert!(again(folder.path()).is_err(), "one is cut within a group");
+    let other = std::fs::read(&segments[2]).expect("segment");
+    std::fs::write(&segments[1], other).expect("written");
+    assert!(again(folder.path()).is_err(), "one is another one");
+    let (_elsewhere, foreign) = of_many_segments();
+    std::fs::copy(&foreign[1], &segments[1]).expect("copied");
+    assert!(again(folder.path()).is_err(), "one is another journal's");
+    std::fs::write(&segments[1], &whole).expect("written");
+    assert_eq!(again(folder.path()).expect("backup").groups, 41);
+}
+
 #[test]
 fn a_text_that_rotted_is_not_backed_up_as_if_it_were_whole() {
     let (folder, _) = backed_up();

@@ -125,6 +125,8 @@ struct Event {
     /// Lines of the trace, which are in order: where it began and where it came back.
     began: usize,
     ended: usize,
+    /// What it gave back: of a write, how many bytes.
+    result: u64,
 }
 
 /// What a line of the trace that begins a call is about.
@@ -176,6 +178,7 @@ fn events(trace: &str) -> Result<Vec<Event>> {
             at,
             began,
             ended,
+            result: result.parse().unwrap_or(0),
         });
     }
     Ok(events)
@@ -183,15 +186,20 @@ fn events(trace: &str) -> Result<Vec<Event>> {
 
 impl Call {
     /// The answer, which is the last thing that was sent before it arrived, was sent when all that
-    /// the call wrote to the journal was synced.
+    /// the call wrote to the journal was synced. What was published waits for its group alone, the
+    /// largest write: the text of the draft, which stands in it, is erased behind the answer.
     fn answered_after_its_sync(&self, events: &[Event]) -> Result<()> {
         let here = |event: &&Event| self.sent <= event.at && event.at <= self.answered;
         let all = |does: Does| events.iter().filter(move |event| event.does == does);
         let what = self.what;
         let answer = all(Does::Send).filter(here).max_by_key(|event| event.began);
         let answer = answer.with_context(|| format!("nothing answered {what}"))?;
-        let writes: Vec<&Event> = all(Does::Write).filter(here).collect();
+        let mut writes: Vec<&Event> = all(Does::Write).filter(here).collect();
         ensure!(!writes.is_empty(), "nothing was written for {what}");
+        if ["publishing", "revising"].contains(&what) {
+            writes.sort_by_key(|write| write.result);
+            writes.drain(..writes.len() - 1);
+        }
         for write in writes {
             let is_synced =
                 all(Does::Sync).any(|sync| sync.began > write.ended && sync.ended < answer.began);
