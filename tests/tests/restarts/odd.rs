@@ -434,3 +434,38 @@ fn a_reader_admitted_since_is_one_again_and_hears_of_withdrawals_when_it_is_remo
     meet(&mut world, EARLY);
     assert!(is_burnt(&world, EARLY, last));
 }
+
+#[test]
+fn what_a_backup_had_is_shown_only_behind_the_restart_of_its_owner() {
+    (0..60).for_each(is_shown_only_behind_the_restart);
+}
+
+fn is_shown_only_behind_the_restart(seed: u64) {
+    let (mut world, older, _) = with_one_record(seed);
+    let log = public(&world);
+    (2..7).for_each(|number| {
+        publish(&mut world, number, &[log]);
+    });
+    meet(&mut world, EARLY);
+    set_back(&mut world, older);
+    let at = world.now;
+    let restored = vec![Fact::Restored { at }, Fact::OtherCopyGone { at }];
+    world.nodes[OWNER].append(restored);
+    sign(&mut world);
+    world.nodes[EARLY].append(vec![Fact::Restored { at }]);
+    let is_shown = |world: &World| !world.nodes[EARLY].model.logs[&log].uncompared;
+    let incarnation = |world: &World, at: usize| world.nodes[at].model.logs[&log].incarnation;
+    assert!(!is_shown(&world), "hidden at first");
+    world.connections.clear();
+    world.connect((OWNER, EARLY));
+    loop {
+        let events = world.events();
+        let Some(event) = world.rng.pick(&events) else {
+            break;
+        };
+        world.happen(event);
+        let follows = incarnation(&world, EARLY) == incarnation(&world, OWNER);
+        assert!(follows || !is_shown(&world), "shown before the restart");
+    }
+    assert!(is_shown(&world), "and shown in the end");
+}
