@@ -1,5 +1,6 @@
 //! Bringing a node up, and down again.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind::NotFound;
 use std::path::Path;
 use std::sync::Arc;
@@ -184,6 +185,7 @@ fn open(
 /// keeps the writer from what peers that come back have to bring.
 async fn fall_due(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bool>) {
     let mut look = tokio::time::interval_at(tokio::time::Instant::now() + DUE, DUE);
+    let mut silent = BTreeSet::new();
     loop {
         tokio::select! {
             _ = look.tick() => {}
@@ -192,7 +194,22 @@ async fn fall_due(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = exchange.append(Item::Due).await {
             tracing::error!(%error, "what falls due was not carried out");
         }
+        say_silent(&exchange, &mut silent);
     }
+}
+
+/// Tells of each partner of whose circles nothing was heard for a day, once each time.
+fn say_silent(exchange: &Exchange, told: &mut BTreeSet<RcpId>) {
+    let now = edge::now();
+    let silent = exchange.store.read(|view| {
+        let peers = view.peers.keys().copied();
+        let silent = peers.filter(|rcp| view.silent_since(rcp, now).is_some());
+        silent.collect::<BTreeSet<_>>()
+    });
+    for peer in silent.difference(told) {
+        tracing::warn!(%peer, "no news for a day");
+    }
+    *told = silent;
 }
 
 /// What a start makes durable before anything is served: its random number, a card if need be, and

@@ -81,12 +81,14 @@ impl Statuses {
 
 impl Status {
     /// The sentence for a secretariat. `behind_by`: lines and bodies still to come; `delayed`:
-    /// until when the erasure of what it withdrew waits here, if it does.
+    /// until when the erasure of what it withdrew waits here, if it does; `silent`: since when
+    /// nothing was heard of its circles, if that is too long.
     pub fn sentence(
         &self,
         state: PeerState,
         behind_by: u64,
         delayed: Option<UnixMillis>,
+        silent: Option<UnixMillis>,
     ) -> String {
         let wait = match state {
             PeerState::Invited => Some("Waiting for its node to answer our acceptance"),
@@ -99,6 +101,13 @@ impl Status {
         };
         let link = self.link_sentence(behind_by);
         let mut sentence = wait.map_or_else(|| link.clone(), |wait| format!("{wait}. {link}"));
+        if let Some(since) = silent {
+            let since = shown(since);
+            sentence += &format!(
+                " No news of its circles since {since}: what it shared or withdrew since then is \
+                 not here. Call it, and ask whether its node runs."
+            );
+        }
         if let Some(until) = delayed {
             let until = shown(until);
             sentence += &format!(
@@ -173,21 +182,24 @@ mod tests {
             trouble: Some("192.0.2.1:7400 does not answer".to_owned()),
             ..Status::default()
         };
-        let away = status.sentence(PeerState::Active, 0, None);
+        let away = status.sentence(PeerState::Active, 0, None, None);
         let since = "Not connected since 2027-01-15 08:00 UTC, because 192.0.2.1:7400 does not";
         assert!(away.starts_with(since), "{away}");
         status.connected_since = Some(at);
-        let one = status.sentence(PeerState::Active, 1, None);
+        let one = status.sentence(PeerState::Active, 1, None, None);
         assert_eq!(one, "Connected; 1 entry still to come.");
         status.is_quiet = true;
-        assert_eq!(status.sentence(PeerState::Active, 0, None), "Up to date.");
-        let delayed = status.sentence(PeerState::Active, 0, Some(at));
+        assert_eq!(
+            status.sentence(PeerState::Active, 0, None, None),
+            "Up to date."
+        );
+        let delayed = status.sentence(PeerState::Active, 0, Some(at), None);
         assert!(
             delayed.contains("erased after 2027-01-15 08:00 UTC"),
             "{delayed}"
         );
         status.delays_ours = Some(at);
-        let ours = status.sentence(PeerState::Paused, 0, None);
+        let ours = status.sentence(PeerState::Paused, 0, None, None);
         assert!(ours.contains("your key may be stolen"), "{ours}");
     }
 }

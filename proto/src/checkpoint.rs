@@ -233,6 +233,17 @@ impl Held {
         format!("{}\n{line}", self.checkpoint.text())
     }
 
+    /// Who says that it holds: not yet judged.
+    ///
+    /// # Errors
+    /// `TooLong`, `Malformed`.
+    pub fn claimed_holder(note: &[u8]) -> Result<RcpId, Refusal> {
+        let (_, lines) = split_note(HELD, note)?;
+        let name = lines.split(' ').nth(1).unwrap_or_default();
+        let holder = name.strip_suffix("/held").ok_or_else(|| malformed(HELD))?;
+        holder.parse()
+    }
+
     /// Reads and judges a cosignature by the charter of its holder.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ fn three_partners(seed: u64) -> World {
         nodes: 3,
         steps: 0,
         hostile: false,
+        apart: false,
         large: false,
     });
     world.calm = true;

@@ -356,7 +356,7 @@ proptest! {
         seed in any::<u64>(),
         steps in prop::collection::vec((0u8..18, 0usize..12), 1..60),
     ) {
-        let plan = Plan { seed, nodes: 2, steps: 0, hostile: false, large: false };
+        let plan = Plan { seed, nodes: 2, steps: 0, hostile: false, apart: false, large: false };
         let mut world = World::new(plan);
         world.calm = true;
         world.invite(0, 1);

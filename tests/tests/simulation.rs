@@ -57,6 +57,7 @@ fn a_world_of_thirty_nodes_comes_to_rest_as_specified() {
         nodes: 30,
         steps: 1_500,
         hostile: false,
+        apart: true,
         large: false,
     });
 }
@@ -67,6 +68,7 @@ fn two_partners(seed: u64) -> World {
         nodes: 2,
         steps: 0,
         hostile: false,
+        apart: false,
         large: false,
     });
     world.calm = true;

@@ -171,12 +171,29 @@ pub enum Fact {
         /// Which.
         record: RecordId,
     },
-    /// A receipt of a reader.
+    /// A receipt of a reader for a log of ours, or one that is to be passed on.
     Held {
         /// Who holds.
         holder: RcpId,
         /// The cosignature.
         note: String,
+    },
+    /// A session with a peer brought all that it has.
+    Met {
+        /// Which peer.
+        rcp: RcpId,
+        /// When.
+        at: UnixMillis,
+    },
+    /// A paused reader was taken off the list of a log that readers pass on; it comes back on it
+    /// when it is resumed.
+    Suspended {
+        /// Which log.
+        log: LogId,
+        /// Who.
+        rcp: RcpId,
+        /// When its right ends; zero for never.
+        until: UnixMillis,
     },
     /// This start of the node.
     Start {

@@ -19,8 +19,18 @@ pub const HELD_INTERVAL_MS: u64 = 60_000;
 pub const HELD_INTERVAL_S: u64 = HELD_INTERVAL_MS / 1_000;
 /// How far the clock of a reader may be ahead of ours: what a day of drift and a zone add up to.
 pub const HELD_AHEAD_S_MAX: u64 = 2 * 24 * 3_600;
-/// Charters and cards that a peer shows on one connection: it renews them once in a while.
-pub const IDENTITIES_PER_LINK_MAX: u32 = 16;
+/// Charters and cards that a peer shows on one connection: it renews its own once in a while, and
+/// passes on those of the partners that the two have in common.
+pub const IDENTITIES_PER_LINK_MAX: u32 = 256;
+/// News of a peer are noted, and an owner says of its own heads that they are its newest, so often.
+pub const NEWS_INTERVAL_MS: u64 = 6 * 3_600 * 1_000;
+/// A log of which nothing was heard for so long may be held back: its readers are told.
+pub const NEWS_ALARM_MS: u64 = 24 * 3_600 * 1_000;
+/// Heads of other RCPs' logs are told at most so often on one connection: their owners tell them at
+/// once, to everybody that they reach.
+pub const RELAY_PAUSE_MS: u64 = 5_000;
+/// A relay is asked when nothing of a log came for so long from those whose turn is before it.
+pub const RELAY_TURN_MS: u64 = 2_000;
 /// A side that has not said hello by then is none of ours.
 pub const HELLO_MS_MAX: u64 = 10_000;
 /// Logs that one RCP may open at another: every circle it could have.

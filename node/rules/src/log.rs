@@ -9,7 +9,7 @@ use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::limits::CIRCLE_NAME_BYTES_MAX;
 use corridor_proto::line::{Act, ReadLine, ReaderList};
 use corridor_proto::tree::Tree;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, UnixMillis};
 
 use crate::fact::Place;
 use crate::row::Named;
@@ -103,6 +103,9 @@ pub struct Log {
     pub readers: Option<Readers>,
     /// Readers that lost the log, each with the size at which it did.
     pub former: BTreeMap<RcpId, u64>,
+    /// Paused readers that come back on the list when they are resumed, each with the end of its
+    /// right.
+    pub suspended: BTreeMap<RcpId, UnixMillis>,
     /// Index of the first withdrawal after the last receipt was due: a receipt is sent at once.
     pub last_withdrawal: Option<u64>,
     /// Why it publishes nothing further here.
@@ -169,6 +172,7 @@ impl Log {
             readers_line: None,
             readers: None,
             former: BTreeMap::new(),
+            suspended: BTreeMap::new(),
             last_withdrawal: None,
             stop: None,
             missing: BTreeMap::new(),
@@ -194,6 +198,21 @@ impl Log {
         self.retaken = true;
         self.has_void = true;
         self.rewinds += 1;
+    }
+
+    /// Whether its readers may pass it on to each other.
+    pub fn is_relayed(&self) -> bool {
+        let listed = self.readers.as_ref();
+        self.sort == Sort::Open && listed.is_some_and(|readers| readers.list.relay)
+    }
+
+    /// Whether the newest list, which is here, has `rcp` at all.
+    pub fn lists(&self, rcp: &RcpId) -> bool {
+        let listed = self
+            .readers
+            .iter()
+            .flat_map(|readers| &readers.list.readers);
+        listed.into_iter().any(|(reader, _)| reader == rcp)
     }
 
     /// Lines held.

@@ -18,6 +18,7 @@ use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 use crate::brake::Brake;
 use crate::fact::{Fact, Place, SignedStart, unblob};
 use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION, RESTORED};
+use crate::limits::NEWS_ALARM_MS;
 use crate::log::{Head, Log, Readers, Sort, fits_circle};
 use crate::peer::{Peer, PeerState};
 use crate::row::{Named, RecordKey, RecordRow};
@@ -58,6 +59,15 @@ pub struct Known {
     pub card_place: Option<Place>,
 }
 
+/// A receipt to be passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What it says.
+    pub held: Held,
+    /// As it was signed.
+    pub note: String,
+}
+
 /// A draft, which lies in no log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -86,6 +96,9 @@ pub struct Model {
     pub drafts: BTreeMap<RecordId, Draft>,
     /// The newest receipt of each reader for each log.
     pub held: BTreeMap<(LogId, RcpId), Held>,
+    /// The newest receipts that are passed on, by log and holder: of readers for logs of others,
+    /// and of owners, we among them, for their own.
+    pub passing: BTreeMap<(LogId, RcpId), Receipt>,
     /// Open invitations: hash of the token, and when each ends.
     pub invitations: BTreeMap<Hash, UnixMillis>,
     /// Tokens of invitations that we accepted and that are not yet answered.
@@ -117,6 +130,7 @@ impl Model {
             notes: BTreeMap::new(),
             drafts: BTreeMap::new(),
             held: BTreeMap::new(),
+            passing: BTreeMap::new(),
             invitations: BTreeMap::new(),
             accepted: BTreeMap::new(),
             starts: BTreeSet::new(),
@@ -301,6 +315,16 @@ impl Model {
                     .collect();
             }
             Fact::Held { holder, note } => self.receipt(holder, note),
+            Fact::Met { rcp, at } => {
+                if let Some(peer) = self.peers.get_mut(rcp) {
+                    peer.met = *at;
+                }
+            }
+            Fact::Suspended { log, rcp, until } => {
+                if let Some(log) = self.logs.get_mut(log) {
+                    log.suspended.insert(*rcp, *until);
+                }
+            }
             Fact::Start { number } => {
                 self.starts.insert(*number);
                 self.start = *number;
@@ -355,6 +379,7 @@ impl Model {
         self.accepted.remove(rcp);
         self.brakes.remove(rcp);
         self.held.retain(|(_, holder), _| holder != rcp);
+        self.forget_passing(rcp);
         let known = self.known.remove(rcp);
         let mut places: Vec<Place> = known
             .and_then(|known| known.card_place)
@@ -426,10 +451,17 @@ impl Model {
             state,
             since: at,
             start: old.map_or(SignedStart::NONE, |peer| peer.start),
+            met: old.map_or(UnixMillis(0), |peer| peer.met),
             name: old.map(|peer| peer.name.clone()).unwrap_or_default(),
             revision: self.revision,
         };
         self.peers.insert(*rcp, peer);
+        if matches!(state, PeerState::Active | PeerState::Left) {
+            let logs = self.logs.values_mut();
+            logs.for_each(|log| {
+                log.suspended.remove(rcp);
+            });
+        }
     }
 
     fn head(&mut self, log: &LogId, note: &str) {
@@ -476,9 +508,47 @@ impl Model {
         let Some(charter) = self.charter(holder) else {
             return;
         };
-        if let Ok(held) = Held::verify(note.as_bytes(), charter) {
-            self.held.insert((held.checkpoint.log, *holder), held);
+        let Ok(held) = Held::verify(note.as_bytes(), charter) else {
+            return;
+        };
+        let log = held.checkpoint.log;
+        let is_ours = self.logs.get(&log).is_some_and(|log| log.owner == self.me);
+        if is_ours && *holder != self.me {
+            self.held.insert((log, *holder), held);
+        } else {
+            let note = note.to_owned();
+            self.passing.insert((log, *holder), Receipt { held, note });
         }
+    }
+
+    fn forget_passing(&mut self, rcp: &RcpId) {
+        let logs = &self.logs;
+        let of = |log: &LogId| logs.get(log).map(|log| log.owner);
+        self.passing
+            .retain(|(log, holder), _| holder != rcp && of(log) != Some(*rcp));
+    }
+
+    /// When something was last heard of a log of another RCP, from its owner or of it: to a quarter
+    /// of a day. `None` if never.
+    pub fn news(&self, log: &Log) -> Option<UnixMillis> {
+        let met = self.peers.get(&log.owner).map(|peer| peer.met);
+        let said = self.passing.get(&(log.id, log.owner));
+        let said = said.map(|receipt| UnixMillis(receipt.held.time_s.saturating_mul(1_000)));
+        met.max(said).filter(|at| at.0 > 0)
+    }
+
+    /// Since when nothing was heard of a log of `rcp` that we follow, if that is longer than a day:
+    /// something may be held back from us.
+    pub fn silent_since(&self, rcp: &RcpId, now: UnixMillis) -> Option<UnixMillis> {
+        let peer = self.peers.get(rcp)?;
+        let is_followed = matches!(peer.state, PeerState::Active | PeerState::Paused);
+        let logs = self.logs.values();
+        let heard = logs
+            .filter(|log| log.owner == *rcp && is_followed)
+            .map(|log| self.news(log).unwrap_or(peer.since));
+        heard
+            .min()
+            .filter(|heard| now.since(*heard) >= NEWS_ALARM_MS)
     }
 
     /// All places in it, for the store to replace those of what it moved.

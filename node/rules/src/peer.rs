@@ -106,6 +106,8 @@ pub struct Peer {
     pub since: UnixMillis,
     /// The last start number seen of it.
     pub start: SignedStart,
+    /// When a session with it last brought all that it has, to a quarter of a day; zero for never.
+    pub met: UnixMillis,
     /// The name under which a person confirmed it here; empty before.
     pub name: String,
     /// The last group of facts that changed its state: what is seen of it may have changed with it.

@@ -35,6 +35,8 @@ pub enum Grant {
     Private,
     /// It is the reader's own log.
     ItsOwn,
+    /// It is in the owner's list, and the owner lets readers pass the circle on.
+    Relayed,
 }
 
 /// Why a circle may not be read.
@@ -84,6 +86,7 @@ impl Grant {
             Self::Listed => "it is among the readers of this circle",
             Self::Private => "the circle is its private circle",
             Self::ItsOwn => "the log is its own",
+            Self::Relayed => "it is among the readers of this circle, who may pass it on",
         }
     }
 }
@@ -108,9 +111,22 @@ pub fn may_read(
             Some(PeerState::Active | PeerState::Paused) => Ok(Grant::ItsOwn),
             _ => Err(Denial::NoPeer),
         },
-        Reader::Peer(_) if log.owner != model.me => Err(Denial::NotOurs),
+        Reader::Peer(peer) if log.owner != model.me => may_relay_to(model, log, peer, now),
         Reader::Peer(peer) => may_peer_read(model, log, peer, now),
     }
+}
+
+/// May `peer` have another RCP's log from here? Only one whose owner lets its readers pass it on,
+/// and only while the newest list, which is here, admits it.
+fn may_relay_to(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Result<Grant, Denial> {
+    if !log.is_relayed() || log.retaken {
+        return Err(Denial::NotOurs);
+    }
+    owner_confirmed(model, log)?;
+    if !may_call(model.peer_state(&log.owner), Call::Send) {
+        return Err(Denial::UnconfirmedOwner);
+    }
+    may_peer_read(model, log, peer, now).map(|_| Grant::Relayed)
 }
 
 fn may_peer_read(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Result<Grant, Denial> {

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::rpc::peer_service_server::PeerService;
 use super::{Api, names, status};
+use crate::edge;
 
 impl Api {
     fn peer_message(&self, view: &View<'_>, rcp: &RcpId, held: u64) -> Result<v1::Peer, Status> {
@@ -41,7 +42,12 @@ impl Api {
             },
             state: state(peer.state).into(),
             since_ms: peer.since.0,
-            sentence: found.sentence(peer.state, behind, view.delayed_until(rcp)),
+            sentence: found.sentence(
+                peer.state,
+                behind,
+                view.delayed_until(rcp),
+                view.silent_since(rcp, edge::now()),
+            ),
             connected,
             up_to_date: connected && found.is_quiet && behind == 0,
             addresses: card

@@ -303,6 +303,7 @@ fn in_context<T>(exchange: &Exchange, look: impl FnOnce(&Context<'_>) -> T) -> T
             now: edge::now(),
             key: &key,
             all_erased: view.all_erased(),
+            linked: &|rcp| exchange.is_connected(rcp),
         })
     })
 }

@@ -56,6 +56,8 @@ const VOID_LINES: u8 = 45;
 const RESTORED: u8 = 46;
 const COMPARED: u8 = 47;
 const SHOWN: u8 = 48;
+const MET: u8 = 49;
+const SUSPENDED: u8 = 50;
 
 /// The frame of a fact.
 ///
@@ -148,6 +150,11 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         }
         Fact::DraftGone { record } => (DRAFT_GONE, new.bytes(record.as_bytes())),
         Fact::Held { holder, note } => (HELD, new.bytes(holder.as_bytes()).text(WHAT, note)?),
+        Fact::Met { rcp, at } => (MET, new.bytes(rcp.as_bytes()).u64(at.0)),
+        Fact::Suspended { log, rcp, until } => (
+            SUSPENDED,
+            new.bytes(log.as_bytes()).bytes(rcp.as_bytes()).u64(until.0),
+        ),
         Fact::Start { number } => (START, new.bytes(number.as_bytes())),
         Fact::Forget { rcp } => (FORGET, new.bytes(rcp.as_bytes())),
         Fact::PeerStart { rcp, start } => {
@@ -321,6 +328,15 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         HELD => Fact::Held {
             holder: RcpId::new(read.array()?),
             note: read.text()?.to_owned(),
+        },
+        MET => Fact::Met {
+            rcp: RcpId::new(read.array()?),
+            at: UnixMillis(read.u64()?),
+        },
+        SUSPENDED => Fact::Suspended {
+            log: LogId::new(read.array()?),
+            rcp: RcpId::new(read.array()?),
+            until: UnixMillis(read.u64()?),
         },
         START => Fact::Start {
             number: StartNumber::new(read.array()?),

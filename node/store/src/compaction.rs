@@ -117,6 +117,7 @@ enum Last {
     Head(LogId, u64),
     Held(LogId, RcpId),
     PeerStart(RcpId),
+    Met(RcpId),
 }
 
 /// What of a segment has its place in the index.
@@ -197,6 +198,7 @@ impl<'a> Look<'a> {
                 self.is_last(checkpoint(&note).map(|claim| Last::Held(claim.log, holder)))
             }
             Fact::PeerStart { rcp, .. } => self.is_last(Some(Last::PeerStart(rcp))),
+            Fact::Met { rcp, .. } => self.is_last(Some(Last::Met(rcp))),
             Fact::Invitation { token, .. } => self.model.invitations.contains_key(&token),
             Fact::Accepted { rcp, token } => self.model.accepted.get(&rcp) == Some(&token),
             // What was signed by another key, or before all was forgotten, is not superseded.
@@ -210,6 +212,7 @@ impl<'a> Look<'a> {
             | Fact::Former { .. }
             | Fact::Reader { .. }
             | Fact::DraftGone { .. }
+            | Fact::Suspended { .. }
             | Fact::Start { .. }
             | Fact::Redeemed { .. }
             | Fact::Withdrawals { .. }

@@ -135,6 +135,7 @@ impl World {
                 self.check_pair(owner, reader);
             }
         }
+        self.check_relayed();
         self.tell("checked at rest", format_args!(""));
     }
 
@@ -205,6 +206,79 @@ impl World {
                 let size = held.map(|held| held.checkpoint.size);
                 assert_eq!(size, Some(log.size()), "receipt for {what}");
             }
+        }
+    }
+
+    /// I6 for what travels through third nodes: whoever is reached by readers that pass a circle on
+    /// has its log, and what stands in it.
+    fn check_relayed(&mut self) {
+        let mut through = 0;
+        for number in 0..self.spec.circles.len() {
+            let circle = &self.spec.circles[number];
+            let log = &self.nodes[circle.owner].model.logs[&circle.id];
+            if circle.kind != Kind::Open || log.size() == 0 {
+                continue;
+            }
+            for reader in self.reached(number) {
+                let what = format!("circle {number} of {} at {reader}", circle.owner);
+                let node = &self.nodes[reader];
+                let copy = node.model.logs.get(&circle.id);
+                let copy = copy.unwrap_or_else(|| panic!("I6: no copy of {what}"));
+                assert_eq!(root(log), root(copy), "I6: {what}");
+                for record in circle.stands.keys() {
+                    if self.spec.stands(circle, *record) {
+                        let version = circle.stands[record].version;
+                        let body = self.has_body(node, circle.owner, *record, version);
+                        assert!(body, "body of {record} in {what}");
+                    }
+                }
+                let held = self.nodes[circle.owner]
+                    .model
+                    .held
+                    .get(&(circle.id, node.rcp));
+                let size = held.map(|held| held.checkpoint.size);
+                assert_eq!(size, Some(log.size()), "receipt for {what}");
+                through += 1;
+            }
+        }
+        if through > 0 {
+            self.tell("relayed", format_args!("{through}"));
+        }
+    }
+
+    /// The readers that a circle reaches through others alone.
+    fn reached(&self, number: usize) -> BTreeSet<At> {
+        let circle = &self.spec.circles[number];
+        let linked = |a: At, b: At| self.connections.contains_key(&(a.min(b), a.max(b)));
+        let takes = |from: At, to: At| {
+            use PeerState::{Active, Paused};
+            let peer = self.spec.state(to, from);
+            let owner = self.spec.state(to, circle.owner);
+            linked(from, to)
+                && matches!(owner, Some(Active | Paused))
+                && (peer == Some(Active) || from == circle.owner && peer == Some(Paused))
+        };
+        let readers = 0..self.nodes.len();
+        let direct = readers.filter(|reader| {
+            *reader != circle.owner
+                && self.spec.entitled(circle, *reader, self.now.0)
+                && takes(circle.owner, *reader)
+        });
+        let direct: BTreeSet<At> = direct.collect();
+        let mut reached = direct.clone();
+        loop {
+            let more = (0..self.nodes.len()).filter(|to| {
+                !reached.contains(to)
+                    && reached.iter().any(|from| {
+                        let gives = self.relayed(*from, *to).contains(&number);
+                        gives && takes(*from, *to)
+                    })
+            });
+            let more: Vec<At> = more.collect();
+            if more.is_empty() {
+                return &reached - &direct;
+            }
+            reached.extend(more);
         }
     }
 

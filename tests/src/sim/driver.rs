@@ -1,7 +1,7 @@
 //! Carrying out what links want done: frames are looked at and sent, arrivals decided and made
 //! durable, and now and then the node crashes in between.
 
-use corridor_proto::LogId;
+use corridor_proto::{LogId, RcpId};
 use corridor_rules::ingest::{self, Arrival, Unverified};
 use corridor_rules::limits::CREDIT_BYTES;
 use corridor_rules::link::{Input, Output};
@@ -21,6 +21,8 @@ const ARRIVALS_PER_CRASH: usize = 400;
 impl World {
     /// Feeds one side of a connection and does what it wants done.
     pub fn feed(&mut self, pair: Pair, side: usize, input: Input) {
+        let at = [pair.0, pair.1][side];
+        let linked = self.linked(at);
         let Some(connection) = self.connections.get_mut(&pair) else {
             return;
         };
@@ -28,9 +30,25 @@ impl World {
         if end.closed {
             return;
         }
-        let context = self.nodes[end.node].context(self.now);
+        let linked = |rcp: &RcpId| linked.contains(rcp);
+        let context = self.nodes[at].context(self.now, &linked);
         let outputs = end.link.handle(input, &context);
         self.carry_out(pair, side, outputs);
+    }
+
+    /// The RCPs to which a node has a connection.
+    fn linked(&self, at: At) -> Vec<RcpId> {
+        let open = self.connections.iter().filter(|(_, connection)| {
+            let [a, b] = &connection.ends;
+            !a.closed && !b.closed
+        });
+        let pairs = open.map(|(pair, _)| pair);
+        let others = pairs.filter_map(|(a, b)| match at {
+            _ if at == *a => Some(*b),
+            _ if at == *b => Some(*a),
+            _ => None,
+        });
+        others.map(|other| self.nodes[other].rcp).collect()
     }
 
     fn carry_out(&mut self, pair: Pair, side: usize, outputs: Vec<Output>) {
@@ -103,6 +121,17 @@ impl World {
         }
     }
 
+    /// The circles of third nodes that `from` may pass on to `to`, as far as it knows the lists.
+    pub(super) fn relayed(&self, from: At, to: At) -> Vec<usize> {
+        let circles = (0..self.spec.circles.len()).filter(|circle| {
+            let circle = &self.spec.circles[*circle];
+            let log = self.nodes[from].model.logs.get(&circle.id);
+            let size = log.map_or(0, |log| log.size());
+            self.spec.relays(circle, size, from, to, self.now.0)
+        });
+        circles.collect()
+    }
+
     fn leg(&self, from: At, to: At, frame: &Frame) -> Leg {
         use corridor_proto::v1::carry_frame::Frame as C;
         let mut leg = Leg {
@@ -110,6 +139,8 @@ impl World {
             to,
             log: None,
             gone: false,
+            given: self.relayed(from, to),
+            taken: self.relayed(to, from),
         };
         if let Frame::Carry(frame) = frame {
             let log = match &frame.frame {
@@ -127,8 +158,9 @@ impl World {
                 leg.gone
                     || leg
                         .log
-                        .is_some_and(|c| [from, to].contains(&self.spec.circles[c].owner)),
-                "{from} carries a log to {to} that is neither's"
+                        .is_some_and(|c| [from, to].contains(&self.spec.circles[c].owner)
+                            || leg.given.contains(&c)),
+                "{from} carries a log to {to} that is not to be had there"
             );
         }
         leg

@@ -81,6 +81,7 @@ pub fn package_of(owner: &Node, log: LogId, from: u64, to: u64) -> Option<v1::Pa
 pub fn take_package(follower: &mut Node, owner: &Node, package: v1::Package) -> bool {
     let arrival = Arrival::Package {
         peer: owner.rcp,
+        owner: owner.rcp,
         seed: LogSeed::ZERO,
         package: Box::new(package),
     };

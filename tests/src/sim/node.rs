@@ -185,13 +185,18 @@ impl Node {
     }
 
     /// What a link may look at.
-    pub fn context(&self, now: UnixMillis) -> Context<'_> {
+    pub fn context<'a>(
+        &'a self,
+        now: UnixMillis,
+        linked: &'a dyn Fn(&RcpId) -> bool,
+    ) -> Context<'a> {
         Context {
             model: &self.model,
             source: &self.store,
             now,
             key: self.key(),
             all_erased: true,
+            linked,
         }
     }
 

@@ -131,6 +131,23 @@ impl World {
                 circle.readers.remove(&peer);
             });
         }
+        // Readers of open circles would go on passing them on.
+        let open = self.spec.circles.iter_mut();
+        for circle in open.filter(|c| c.owner == at && c.kind == Kind::Open) {
+            match to {
+                Some(PeerState::Paused) => {
+                    let taken = circle.readers.remove(&peer);
+                    circle.suspended.extend(taken.map(|until| (peer, until)));
+                }
+                Some(PeerState::Active) => {
+                    let back = circle.suspended.remove(&peer);
+                    circle.readers.extend(back.map(|until| (peer, until)));
+                }
+                _ => {
+                    circle.suspended.remove(&peer);
+                }
+            }
+        }
         match to {
             Some(state) => self.spec.states.insert((at, peer), state),
             None => self.spec.states.remove(&(at, peer)),

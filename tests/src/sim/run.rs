@@ -11,7 +11,7 @@ const BURST_DRAFTS: usize = 45;
 const BURST_EVENTS: usize = 4_000;
 
 /// Everything that must have happened at least once over all seeds.
-pub const EXPECTED: [&str; 48] = [
+pub const EXPECTED: [&str; 49] = [
     "accept",
     "answered",
     "burst",
@@ -48,6 +48,7 @@ pub const EXPECTED: [&str; 48] = [
     "redeem",
     "refuse",
     "refused by the desk",
+    "relayed",
     "renew card",
     "repeat",
     "resume",
@@ -132,6 +133,13 @@ fn begin(world: &mut World) {
         world.set_readers(a);
         world.open_circle(a);
         world.save_draft(a);
+    }
+    if world.plan.apart {
+        for pair in world.pairs() {
+            if world.rng.chance(40) {
+                world.apart.insert(pair);
+            }
+        }
     }
     world.calm = false;
 }
@@ -255,6 +263,7 @@ pub fn plan_of(seed: u64) -> Plan {
         nodes: 3 + rng.below(6),
         steps: 200 + rng.below(400),
         hostile: rng.chance(50),
+        apart: rng.chance(40),
         large: rng.chance(8),
     }
 }

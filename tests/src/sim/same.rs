@@ -9,6 +9,7 @@ pub fn same_model(live: &Model, again: &Model) {
     assert_eq!(live.notes, again.notes, "I9: notes");
     assert_eq!(live.drafts, again.drafts, "I9: drafts");
     assert_eq!(live.held, again.held, "I9: receipts");
+    assert_eq!(live.passing, again.passing, "I9: receipts passed on");
     assert_eq!(live.invitations, again.invitations, "I9: invitations");
     assert_eq!(live.accepted, again.accepted, "I9: accepted invitations");
     assert_eq!(
@@ -58,6 +59,7 @@ fn same_log(a: &Log, b: &Log) {
         "I9: readers"
     );
     assert_eq!(a.former, b.former, "I9: former readers");
+    assert_eq!(a.suspended, b.suspended, "I9: suspended readers");
     assert_eq!(
         (a.last_withdrawal, a.stop),
         (b.last_withdrawal, b.stop),

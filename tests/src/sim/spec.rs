@@ -44,6 +44,10 @@ pub struct Circle {
     pub kind: Kind,
     /// Readers, each with the end of its right; zero for none.
     pub readers: BTreeMap<At, u64>,
+    /// Readers that come back once they are resumed.
+    pub suspended: BTreeMap<At, u64>,
+    /// The lists of an open circle: the index of the line that names each, and the list.
+    pub lists: Vec<(u64, BTreeMap<At, u64>)>,
     /// Where records stand or stood, by number of the record.
     pub stands: BTreeMap<usize, Stand>,
     /// Record versions that ever stood.
@@ -99,6 +103,20 @@ impl Spec {
                         .is_some_and(|until| *until == 0 || now < *until)
             }
         }
+    }
+
+    /// Whether `from`, which has so many lines of an open circle, may pass it on to `to`. All open
+    /// circles of a simulation let their readers do so.
+    pub fn relays(&self, circle: &Circle, size: u64, from: At, to: At, now: u64) -> bool {
+        use PeerState::{Active, Paused};
+        let list = circle.lists.iter().rev().find(|(index, _)| *index < size);
+        let list = list.map(|(_, list)| list);
+        let until = list.and_then(|list| list.get(&to));
+        circle.kind == Kind::Open
+            && ![from, to].contains(&circle.owner)
+            && until.is_some_and(|until| *until == 0 || now < *until)
+            && self.state(from, to) == Some(Active)
+            && matches!(self.state(from, circle.owner), Some(Active | Paused))
     }
 
     /// Circles of `owner` that `reader` may read now.
@@ -172,6 +190,8 @@ impl Spec {
             id,
             kind,
             readers: BTreeMap::new(),
+            suspended: BTreeMap::new(),
+            lists: Vec::new(),
             stands: BTreeMap::new(),
             versions: BTreeSet::new(),
             once: BTreeSet::new(),

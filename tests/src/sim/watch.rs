@@ -4,7 +4,7 @@
 //! identifiers of logs and records, hashes of versions, unique texts of bodies, notes, drafts and
 //! circle names. Every byte of every frame is compared with all of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::spec::{At, Kind, Spec};
 
@@ -32,7 +32,7 @@ pub enum Secret {
 }
 
 /// A frame on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Leg {
     /// Who sends.
     pub from: At,
@@ -40,6 +40,10 @@ pub struct Leg {
     pub to: At,
     /// The log that the frame is about, if it is one the sender owns.
     pub log: Option<usize>,
+    /// Circles of third nodes that the sender may pass on to the receiver.
+    pub given: Vec<usize>,
+    /// Those that the receiver may pass on to the sender.
+    pub taken: Vec<usize>,
     /// Whether the frame only says that something is not to be had.
     pub gone: bool,
 }
@@ -93,6 +97,9 @@ fn allowed(spec: &Spec, leg: &Leg, secret: Secret, now: u64) -> bool {
     if leg.log.is_some_and(|at| spec.circles[at].owner == to) {
         return true;
     }
+    if is_relayed(spec, leg, secret) {
+        return true;
+    }
     let mut readable = spec.readable(from, to, now);
     let in_private = |record: &usize| {
         let private = leg.log.map(|at| &spec.circles[at]);
@@ -137,5 +144,37 @@ fn allowed(spec: &Spec, leg: &Leg, secret: Secret, now: u64) -> bool {
                 || readable
                     .any(|circle| circle.kind == Kind::Open && circle.readers.contains_key(&rcp))
         }
+    }
+}
+
+/// Whether a circle that travels through third nodes lets the secret along this leg.
+fn is_relayed(spec: &Spec, leg: &Leg, secret: Secret) -> bool {
+    let mut given = leg.given.iter().map(|at| &spec.circles[*at]);
+    match secret {
+        Secret::Log(at) => {
+            // Readers of one list know that of each other.
+            let mut lists = spec.circles[at].lists.iter();
+            let both = |list: &BTreeMap<At, u64>| {
+                list.contains_key(&leg.from) && list.contains_key(&leg.to)
+            };
+            leg.given.contains(&at) || leg.taken.contains(&at) || lists.any(|(_, list)| both(list))
+        }
+        Secret::Name(at) => leg.given.contains(&at),
+        Secret::Record(record) | Secret::Note(record) => {
+            given.any(|circle| circle.stands.contains_key(&record))
+        }
+        Secret::Version(record, version) | Secret::Body(record, version) => {
+            given.any(|circle| circle.versions.contains(&(record, version)))
+        }
+        Secret::Rcp(rcp) => {
+            let taken = leg.taken.iter().map(|at| &spec.circles[*at]);
+            // An owner knows its readers.
+            let own = spec.circles.iter().filter(|circle| circle.owner == leg.to);
+            given.chain(taken).chain(own).any(|circle| {
+                let listed = circle.lists.iter().any(|(_, list)| list.contains_key(&rcp));
+                circle.owner == rcp || listed
+            })
+        }
+        Secret::Draft(_) | Secret::Erased => false,
     }
 }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use corridor_proto::line::WithdrawalReason;
+use corridor_proto::line::{Act, ReadLine, ReaderList, WithdrawalReason, read_line};
 use corridor_proto::record::Header;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::desk::{DeskRefusal, Wish};
+use corridor_rules::fact::unblob;
 use corridor_rules::serve::Source;
 use corridor_rules::{Fact, Sort};
 
@@ -106,7 +107,38 @@ impl World {
                 self.watch.add(name.as_bytes(), Secret::Name(number));
             }
         }
+        self.learn_lists(facts);
         self.settle(at);
+    }
+
+    /// Tells the specification which lists the lines of open circles name.
+    fn learn_lists(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            let Fact::Lines { log, from, lines } = fact else {
+                continue;
+            };
+            let Some(circle) = self.spec.circle(log) else {
+                continue;
+            };
+            for (index, line) in (*from..).zip(lines) {
+                let Ok(ReadLine::Line(line)) = read_line(line) else {
+                    panic!("a line of this version is understood");
+                };
+                let Act::Readers { list: named } = line.act else {
+                    continue;
+                };
+                let list = facts.iter().find_map(|fact| match fact {
+                    Fact::List { hash, blob, .. } if *hash == named => unblob(blob),
+                    _ => None,
+                });
+                let (_, list) = list.expect("a line's list comes with it");
+                let list = ReaderList::decode(list).expect("list");
+                let readers = list.readers.iter();
+                let readers = readers.map(|(rcp, until)| (self.number(rcp), until.0));
+                let readers = readers.collect();
+                self.spec.circles[circle].lists.push((index, readers));
+            }
+        }
     }
 
     pub(super) fn settle(&mut self, at: At) {

@@ -35,6 +35,8 @@ pub struct Plan {
     pub steps: usize,
     /// Whether an attacker repeats and swaps frames.
     pub hostile: bool,
+    /// Whether some pairs never meet.
+    pub apart: bool,
     /// Whether bodies are large enough to use up credits.
     pub large: bool,
 }
@@ -53,6 +55,8 @@ pub struct World {
     pub connections: BTreeMap<Pair, Connection>,
     /// Pairs that cannot reach each other.
     pub partitions: BTreeSet<Pair>,
+    /// Pairs that never meet: what one has of the other comes through third nodes.
+    pub apart: BTreeSet<Pair>,
     /// What must be true.
     pub spec: Spec,
     /// The observer.
@@ -99,6 +103,7 @@ impl World {
             nodes,
             connections: BTreeMap::new(),
             partitions: BTreeSet::new(),
+            apart: BTreeSet::new(),
             spec: Spec::default(),
             watch: Watch::default(),
             counts: Counts::new(),
@@ -173,7 +178,8 @@ impl World {
 
     /// Connects a pair, if neither partition nor connection is in the way.
     pub fn connect(&mut self, pair: Pair) {
-        if self.partitions.contains(&pair) || self.connections.contains_key(&pair) {
+        let are_kept = self.partitions.contains(&pair) || self.apart.contains(&pair);
+        if are_kept || self.connections.contains_key(&pair) {
             return;
         }
         let (a, b) = pair;
@@ -293,7 +299,9 @@ impl World {
         self.calm = true;
         self.partitions.clear();
         self.connections.retain(|_, connection| !connection.hostile);
-        for _ in 0..4 {
+        // Each hop through a third node takes a turn of its own.
+        let hops = if self.plan.apart { self.plan.nodes } else { 0 };
+        for _ in 0..4 + hops {
             for pair in self.pairs() {
                 self.connect(pair);
             }

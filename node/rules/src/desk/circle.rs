@@ -127,6 +127,55 @@ impl Desk<'_> {
         Ok(facts)
     }
 
+    /// Takes a paused RCP off the lists of the circles that readers pass on: they would go on.
+    pub(super) fn suspend(&mut self, rcp: RcpId) -> Decision {
+        let model = self.model;
+        let mut facts = Vec::new();
+        for log in model.own_logs().filter(|log| log.is_relayed()) {
+            let Some(readers) = &log.readers else {
+                continue;
+            };
+            let mut list = readers.list.clone();
+            let taken = list.readers.extract_if(.., |(reader, _)| *reader == rcp);
+            let taken: Vec<_> = taken.collect();
+            for (rcp, until) in taken {
+                let (id, size) = (log.id, log.size());
+                facts.push(Fact::Suspended {
+                    log: id,
+                    rcp,
+                    until,
+                });
+                // Its right may have ended before: what it holds it holds all the same.
+                if !log.former.contains_key(&rcp) {
+                    facts.push(Fact::Former { log: id, rcp, size });
+                }
+            }
+            if list != readers.list {
+                facts.extend(self.list(log, &list)?);
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Puts a resumed RCP back on these lists.
+    pub(super) fn unsuspend(&mut self, rcp: RcpId) -> Decision {
+        let model = self.model;
+        let mut facts = Vec::new();
+        for log in model.own_logs() {
+            let (Some(until), Some(readers)) = (log.suspended.get(&rcp), &log.readers) else {
+                continue;
+            };
+            let mut list = readers.list.clone();
+            list.readers.push((rcp, *until));
+            list.readers.sort_unstable();
+            if list.admits(&rcp, self.now) {
+                facts.push(Fact::Reader { log: log.id, rcp });
+            }
+            facts.extend(self.list(log, &list)?);
+        }
+        Ok(facts)
+    }
+
     /// Listed readers whose right ended before this log grows: they hold nothing of what comes.
     pub(super) fn lapsed(&self, log: &Log) -> Vec<Fact> {
         let listed = log.readers.iter().flat_map(|readers| &readers.list.readers);

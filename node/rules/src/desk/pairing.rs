@@ -118,7 +118,7 @@ impl Desk<'_> {
         }
     }
 
-    pub(super) fn step(&self, rcp: RcpId, from: PeerState, to: PeerState) -> Decision {
+    pub(super) fn step(&mut self, rcp: RcpId, from: PeerState, to: PeerState) -> Decision {
         let remedy = match to {
             PeerState::Active if from == PeerState::Pending => {
                 "only a pending one can be confirmed"
@@ -132,6 +132,12 @@ impl Desk<'_> {
         } else {
             self.readers_again(rcp)
         };
+        match to {
+            // While nothing is signed its lists stay as they are; then it is taken off.
+            PeerState::Paused if self.model.signing_stopped.is_some() => {}
+            PeerState::Paused => facts.extend(self.suspend(rcp)?),
+            _ => facts.extend(self.unsuspend(rcp)?),
+        }
         if from == PeerState::Pending {
             let known = self.model.known.get(&rcp);
             let card = known.and_then(|known| known.card.as_ref());

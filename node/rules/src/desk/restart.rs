@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use corridor_proto::checkpoint::Held;
 use corridor_proto::line::{Act, WHOLE_RECORD};
 use corridor_proto::{LogId, RecordId, UnixMillis};
 
@@ -12,8 +13,9 @@ use super::publish::withdrawal_logs;
 use super::{Decision, Desk, DeskRefusal};
 use crate::fact::Fact;
 use crate::ingest::{CHARTER_FORKED, KEYS_PREDATE_A_ROTATION};
-use crate::limits::RESTARTS_MAX;
+use crate::limits::{NEWS_INTERVAL_MS, RESTARTS_MAX};
 use crate::log::Log;
+use crate::peer::PeerState;
 use crate::row::VOID;
 
 const SIGNS: DeskRefusal = DeskRefusal::NoRestart {
@@ -97,12 +99,51 @@ impl Desk<'_> {
         if self.model.signing_stopped.is_some() {
             return Ok(facts);
         }
+        let model = self.model;
+        let paused = model.peers.iter();
+        for (rcp, _) in paused.filter(|(_, peer)| peer.state == PeerState::Paused) {
+            facts.extend(self.suspend(*rcp)?);
+        }
+        if !facts.is_empty() {
+            // The rest is due again at once, behind these lines.
+            return Ok(facts);
+        }
+        facts.extend(self.freshness());
         for (id, acts) in self.owed() {
             let acts = acts.into_iter().take(OWED_AT_ONCE);
             let lines = acts.map(|act| self.line(act)).collect();
             facts.extend(self.append(self.own_log(&id)?, lines)?);
         }
         Ok(facts)
+    }
+
+    /// What this node says of the newest heads of the logs that readers pass on, every six hours:
+    /// so that those who do not meet it know that nothing newer is held back from them.
+    fn freshness(&self) -> Vec<Fact> {
+        let me = self.model.me;
+        let logs = self.model.own_logs().filter(|log| {
+            let is_read = log
+                .readers
+                .as_ref()
+                .is_some_and(|r| !r.list.readers.is_empty());
+            let said = self.model.passing.get(&(log.id, me));
+            let said = said.map_or(0, |receipt| receipt.held.time_s.saturating_mul(1_000));
+            log.is_relayed() && is_read && self.now.since(UnixMillis(said)) >= NEWS_INTERVAL_MS
+        });
+        let heads = logs.filter_map(|log| log.held_head.as_ref());
+        heads
+            .map(|head| {
+                let held = Held {
+                    checkpoint: head.checkpoint,
+                    holder: me,
+                    time_s: self.now.0 / 1_000,
+                };
+                Fact::Held {
+                    holder: me,
+                    note: held.sign(self.key),
+                }
+            })
+            .collect()
     }
 
     /// The withdrawals and leaves that void lines said and no line of ours says, log by log.

@@ -10,67 +10,68 @@ use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::tree::{Frontier, leaf_hash, verify_inclusion};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
+use super::may_give;
 use crate::brake;
 use crate::fact::{Fact, blob};
 use crate::limits::{LOGS_PER_RCP_MAX, RESTARTS_MAX};
 use crate::log::{Head, Log, Sort};
 use crate::model::{Model, Rows};
-use crate::peer::{Call, may_call};
 
-/// Lines of a log of the peer's, proved to a head of its owner's.
+/// Lines of a log of the peer's, or of one that it passes on, proved to a head of its owner's.
 pub(super) fn lines(
     model: &Model,
     rows: &dyn Rows,
-    peer: &RcpId,
+    (peer, owner): (&RcpId, &RcpId),
     seed: &LogSeed,
     message: &v1::Package,
     now: UnixMillis,
 ) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("package", reason);
-    let id = LogId::derive(peer, seed);
+    let id = LogId::derive(owner, seed);
     if message.log.as_slice() != id.as_bytes().as_slice() {
         return Err(refuse(Reason::WrongLog));
     }
-    if *peer == model.me || !may_call(model.peer_state(peer), Call::Send) {
+    if *owner == model.me || !may_give(model, peer, owner) {
         return Err(refuse(Reason::NotEntitled));
     }
     let charter = model
-        .charter(peer)
+        .charter(owner)
         .ok_or_else(|| refuse(Reason::WrongRcp))?;
     let known = model.logs.get(&id);
-    let opened = model.logs.values().filter(|log| log.owner == *peer).count();
-    if known.is_none() && opened >= LOGS_PER_RCP_MAX {
-        return Err(Refusal::new("log", Reason::TooLong));
+    if known.is_none() {
+        room_for_a_log(model, owner)?;
     }
     let head = target(model, known, message, charter, &id)?;
-    let restarted = known.is_some_and(|log| head.checkpoint().incarnation > log.incarnation);
-    let is_rewound = restarted && message.from == 0 && known.is_some_and(|log| log.size() > 0);
-    if is_rewound && known.is_some_and(|log| log.rewinds >= RESTARTS_MAX) {
-        return Err(Refusal::new("log", Reason::TooLong));
-    }
+    let is_rewound = rewinds(known, message.from, head.checkpoint())?;
     let Some(package) = continued(known.filter(|_| !is_rewound), message, head.checkpoint())?
     else {
         return Ok(Vec::new());
     };
     let mut facts = Vec::new();
     if known.is_none() {
-        facts.push(first_seen(peer, seed));
+        facts.push(first_seen(owner, seed));
     }
     if is_rewound {
         facts.push(Fact::Rewound { log: id });
     }
-    if let Some(list) = newest_readers(model, known, &package, message, &head, now)? {
-        facts.push(Fact::List {
-            log: id,
-            hash: list.0,
-            blob: list.1,
-        });
+    let list = newest_readers(model, known, &package, message, &head, now)?;
+    let relays = match &list {
+        Some(proved) => proved.relay,
+        None => known.is_some_and(Log::is_relayed),
+    };
+    if peer != owner && !relays {
+        return Err(refuse(Reason::NotEntitled));
     }
-    facts.extend(brake::count(rows, peer, &id, package.lines(), now));
+    facts.extend(list.and_then(|proved| proved.fresh));
+    facts.extend(brake::count(rows, owner, &id, package.lines(), now));
     facts.push(Fact::Lines {
         log: id,
-        from: message.from,
-        lines: message.lines.clone(),
+        from: package.from(),
+        lines: package
+            .lines()
+            .iter()
+            .map(|(line, _)| line.clone())
+            .collect(),
     });
     if !message.checkpoint.is_empty() {
         facts.push(Fact::Head {
@@ -78,8 +79,31 @@ pub(super) fn lines(
             note: head.note().to_owned(),
         });
     }
-    facts.extend(named_bodies(peer, &id, &package, &message.bodies)?);
+    if message.bodies.len() > message.lines.len() {
+        return Err(refuse(Reason::TooLong));
+    }
+    facts.extend(named_bodies(owner, &id, &package, &message.bodies)?);
     Ok(facts)
+}
+
+fn room_for_a_log(model: &Model, owner: &RcpId) -> Result<(), Refusal> {
+    let logs = model.logs.values();
+    if logs.filter(|log| log.owner == *owner).count() >= LOGS_PER_RCP_MAX {
+        return Err(Refusal::new("log", Reason::TooLong));
+    }
+    Ok(())
+}
+
+/// Whether a package begins a log anew that was restarted on another branch.
+fn rewinds(known: Option<&Log>, from: u64, head: &Checkpoint) -> Result<bool, Refusal> {
+    let is_other = |log: &&Log| head.incarnation > log.incarnation && from == 0 && log.size() > 0;
+    let Some(log) = known.filter(is_other) else {
+        return Ok(false);
+    };
+    if log.rewinds >= RESTARTS_MAX {
+        return Err(Refusal::new("log", Reason::TooLong));
+    }
+    Ok(true)
 }
 
 /// The lines of a package, verified behind those of a log; `None` if they were taken before.
@@ -91,12 +115,15 @@ fn continued(
     let frontier = known
         .and_then(|log| log.tree.frontier_at(log.size()))
         .unwrap_or_default();
-    if message.from < frontier.size() {
+    // What is held already is passed over: relays and the owner may give the same.
+    let held = frontier.size().saturating_sub(message.from);
+    let held = usize::try_from(held).unwrap_or(usize::MAX);
+    if held > 0 && held >= message.lines.len() {
         return Ok(None);
     }
     let package = Package {
-        from: message.from,
-        lines: message.lines.clone(),
+        from: message.from.max(frontier.size()),
+        lines: message.lines.iter().skip(held).cloned().collect(),
         proof: wire::proof(&message.proof)?,
     }
     .verify(&frontier, head)?;
@@ -113,17 +140,22 @@ fn continued(
 }
 
 /// A head that signs again what is held.
-pub(super) fn head_again(model: &Model, peer: &RcpId, note: &[u8]) -> Result<Vec<Fact>, Refusal> {
+pub(super) fn head_again(
+    model: &Model,
+    peer: &RcpId,
+    owner: &RcpId,
+    note: &[u8],
+) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("checkpoint", reason);
-    if !may_call(model.peer_state(peer), Call::Send) {
+    if !may_give(model, peer, owner) {
         return Err(refuse(Reason::NotEntitled));
     }
     let charter = model
-        .charter(peer)
+        .charter(owner)
         .ok_or_else(|| refuse(Reason::WrongRcp))?;
     let head = SignedCheckpoint::parse(note)?.verify_head(charter)?;
     let claim = head.checkpoint();
-    let log = model.logs.get(&claim.log).filter(|log| log.owner == *peer);
+    let log = model.logs.get(&claim.log).filter(|log| log.owner == *owner);
     let log = log.ok_or_else(|| refuse(Reason::WrongLog))?;
     if log.pending(model).is_some() {
         return Err(refuse(Reason::OutOfOrder));
@@ -232,6 +264,14 @@ fn target(
     Ok(head)
 }
 
+/// The newest list of an open log, proved.
+struct ProvedReaders {
+    /// Whether its readers may pass the log on.
+    relay: bool,
+    /// The list, if it is not here yet.
+    fresh: Option<Fact>,
+}
+
 /// Before a single line of an open-list log is taken, and whenever it is pulled again: are we in
 /// its newest list?
 fn newest_readers(
@@ -241,7 +281,7 @@ fn newest_readers(
     message: &v1::Package,
     head: &VerifiedCheckpoint,
     now: UnixMillis,
-) -> Result<Option<(Hash, Vec<u8>)>, Refusal> {
+) -> Result<Option<ProvedReaders>, Refusal> {
     let opens = package.from() == 0
         && matches!(package.lines().first(), Some((_, ReadLine::Line(line)))
             if matches!(line.act, Act::Readers { .. }));
@@ -277,12 +317,20 @@ fn newest_readers(
     if readers_hash(&salt, bytes) != hash {
         return Err(refuse(Reason::WrongHash));
     }
-    if !ReaderList::decode(bytes)?.admits(&model.me, now) {
+    let list = ReaderList::decode(bytes)?;
+    if !list.admits(&model.me, now) {
         return Err(refuse(Reason::NotEntitled));
     }
     let held = known.and_then(|log| log.readers.as_ref());
     let is_held = held.is_some_and(|readers| readers.hash == hash);
-    Ok((!is_held).then(|| (hash, blob(&salt, bytes))))
+    Ok(Some(ProvedReaders {
+        relay: list.relay,
+        fresh: (!is_held).then(|| Fact::List {
+            log: head.log,
+            hash,
+            blob: blob(&salt, bytes),
+        }),
+    }))
 }
 
 /// Lists and notes that the lines of a package name; what nothing names is left out.
@@ -292,9 +340,6 @@ pub(super) fn named_bodies(
     package: &VerifiedPackage,
     bodies: &[v1::SaltedBody],
 ) -> Result<Vec<Fact>, Refusal> {
-    if bodies.len() > package.lines().len() {
-        return Err(Refusal::new("package", Reason::TooLong));
-    }
     let mut list = Hash::ZERO;
     let mut notes = BTreeSet::new();
     for (_, line) in package.lines() {

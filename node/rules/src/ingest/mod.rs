@@ -20,6 +20,7 @@ use corridor_proto::{
 
 use crate::fact::{Fact, SignedStart};
 use crate::model::{Model, Rows};
+use crate::peer::{Call, PeerState, may_call};
 
 pub use records::{Judged, Unverified, judge};
 
@@ -35,10 +36,12 @@ pub enum Arrival {
         /// The number, verified.
         start: SignedStart,
     },
-    /// Lines of one of its logs.
+    /// Lines of one of its logs, or of one that it passes on.
     Package {
         /// From whom.
         peer: RcpId,
+        /// Whose log it is.
+        owner: RcpId,
         /// Seed of the log's identifier.
         seed: LogSeed,
         /// The lines.
@@ -91,6 +94,8 @@ pub enum Arrival {
     Head {
         /// From whom.
         peer: RcpId,
+        /// Whose log it is.
+        owner: RcpId,
         /// The checkpoint.
         note: Vec<u8>,
     },
@@ -114,10 +119,17 @@ pub enum Arrival {
         /// Why.
         reason: Reason,
     },
+    /// A session with the peer brought all that it has.
+    Met {
+        /// Which.
+        peer: RcpId,
+    },
     /// A receipt.
     Held {
         /// From whom.
         peer: RcpId,
+        /// For whose log.
+        owner: RcpId,
         /// The cosignature.
         note: Vec<u8>,
     },
@@ -162,9 +174,10 @@ pub fn decide(
         }),
         Arrival::Package {
             peer,
+            owner,
             seed,
             package,
-        } => lines::lines(model, rows, peer, seed, package, now),
+        } => lines::lines(model, rows, (peer, owner), seed, package, now),
         Arrival::Shown { peer, seed, claim } => own::shown(model, peer, seed, claim, now),
         Arrival::OwnPackage {
             peer,
@@ -190,7 +203,11 @@ pub fn decide(
             let logs = logs.filter(|log| log.owner == *peer && log.uncompared);
             Ok(logs.map(|log| Fact::Compared { log: log.id }).collect())
         }
-        Arrival::Head { peer, note } => lines::head_again(model, peer, note),
+        Arrival::Head { peer, owner, note } => lines::head_again(model, peer, owner, note),
+        Arrival::Met { peer } => Ok(vec![Fact::Met {
+            rcp: *peer,
+            at: now,
+        }]),
         Arrival::Records { peer, log, records } => {
             records::records(model, rows, peer, log, records)
         }
@@ -205,9 +222,23 @@ pub fn decide(
             version_hash: *version_hash,
             reason: reason.code().to_owned(),
         }]),
-        Arrival::Held { peer, note } => receipts::receipt(model, peer, note, now),
+        Arrival::Held { peer, owner, note } => receipts::receipt(model, peer, owner, note, now),
         Arrival::StopSigning { reason } => Ok(stop_signing(model, reason)),
     }
+}
+
+/// Whether `peer` may give us lines and records of logs of `owner`: of its own, or, once both are
+/// confirmed here, of one that its readers pass on.
+pub(crate) fn may_give(model: &Model, peer: &RcpId, owner: &RcpId) -> bool {
+    let state = model.peer_state(peer);
+    let may_send = |rcp| may_call(model.peer_state(rcp), Call::Send);
+    if peer == owner {
+        return may_send(owner);
+    }
+    *owner != model.me
+        && state == Some(PeerState::Active)
+        && may_send(owner)
+        && model.is_confirmed(owner)
 }
 
 fn stop_signing(model: &Model, reason: &str) -> Vec<Fact> {

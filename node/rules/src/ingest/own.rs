@@ -186,6 +186,9 @@ pub(crate) fn verify(
         proof: wire::proof(&message.proof)?,
     }
     .verify(frontier, head.checkpoint())?;
+    if message.bodies.len() > message.lines.len() {
+        return Err(Refusal::new("package", Reason::TooLong));
+    }
     check_restarts(0, frontier, &package)?;
     Ok(package)
 }

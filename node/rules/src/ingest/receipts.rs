@@ -1,42 +1,51 @@
-//! Receipts: what readers say they hold of our logs.
+//! Receipts: what readers say they hold of our logs, and what is passed on of others' logs.
 
 use corridor_proto::checkpoint::Held;
 use corridor_proto::{RcpId, Reason, Refusal, UnixMillis};
 
 use crate::fact::Fact;
 use crate::limits::{HELD_AHEAD_S_MAX, HELD_INTERVAL_S};
+use crate::log::Log;
 use crate::model::Model;
 use crate::peer::{Call, may_call};
 use crate::visibility::{Reader, may_read};
 
-/// A receipt of a reader, present or former, for a log of ours.
+const WHAT: &str = "held cosignature";
+
+/// A receipt for a log of `owner`, by the peer itself or passed on by it.
 pub(super) fn receipt(
     model: &Model,
     peer: &RcpId,
+    owner: &RcpId,
     note: &[u8],
     now: UnixMillis,
 ) -> Result<Vec<Fact>, Refusal> {
-    let refuse = |reason| Refusal::new("held cosignature", reason);
+    let refuse = |reason| Refusal::new(WHAT, reason);
     if !may_call(model.peer_state(peer), Call::SendHeld) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let charter = model
-        .charter(peer)
-        .ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let holder = Held::claimed_holder(note)?;
+    let is_passed_on = holder != *peer;
+    let Some(charter) = model.charter(&holder) else {
+        // The peer may know readers that we do not.
+        return Ok(Vec::new());
+    };
     let held = Held::verify(note, charter)?;
-    let log = model
-        .logs
-        .get(&held.checkpoint.log)
-        .filter(|log| log.owner == model.me);
-    let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
-    // Whoever read the log may hold it, though its right has ended.
-    let listed = log.readers.as_ref().is_some_and(|readers| {
-        let mut list = readers.list.readers.iter();
-        list.any(|(reader, _)| reader == peer)
-    });
-    let entitled = may_read(model, log, &Reader::Peer(*peer), now).is_ok();
-    if !entitled && !listed && !log.former.contains_key(peer) {
-        return Err(refuse(Reason::NotEntitled));
+    let log = model.logs.get(&held.checkpoint.log);
+    let Some(log) = log.filter(|log| log.owner == *owner) else {
+        // It may have a log of another RCP that we lack.
+        let is_known = *owner == model.me;
+        return known_only(is_known, || refuse(Reason::NotEntitled));
+    };
+    let is_ours = *owner == model.me;
+    let may_pass = log.is_relayed() && (peer == owner || log.lists(peer));
+    let holds = if is_ours {
+        may_hold(model, log, &holder, now) && (!is_passed_on || may_pass)
+    } else {
+        may_pass && (holder == *owner || log.lists(&holder)) && holder != model.me
+    };
+    if !holds {
+        return known_only(is_ours, || refuse(Reason::NotEntitled));
     }
     // Of lines that a restart made void nothing needs to be known.
     if held.checkpoint.incarnation < log.incarnation {
@@ -45,23 +54,39 @@ pub(super) fn receipt(
     if log.incarnation != held.checkpoint.incarnation
         || log.tree.root_at(held.checkpoint.size) != Some(held.checkpoint.root)
     {
-        return Err(refuse(Reason::BadProof));
+        // Of another RCP's log there may be more than we have.
+        return known_only(is_ours, || refuse(Reason::BadProof));
     }
     if held.time_s > now.0 / 1_000 + HELD_AHEAD_S_MAX {
         return Err(refuse(Reason::OutOfOrder));
     }
-    // One that says nothing new is news of its time only, which the clock paces.
-    let newer = model.held.get(&(log.id, *peer)).is_none_or(|old| {
-        let order = |held: &Held| (held.checkpoint.size, held.time_s / HELD_INTERVAL_S);
-        order(old) < order(&held)
-    });
-    let note = String::from_utf8(note.to_vec()).map_err(|_| refuse(Reason::Malformed))?;
-    Ok(if newer {
-        vec![Fact::Held {
-            holder: *peer,
-            note,
-        }]
+    let key = (log.id, holder);
+    let before = if is_ours {
+        model.held.get(&key)
     } else {
-        Vec::new()
-    })
+        model.passing.get(&key).map(|receipt| &receipt.held)
+    };
+    // One that says nothing new is news of its time only, which the clock paces.
+    let order = |held: &Held| (held.checkpoint.size, held.time_s / HELD_INTERVAL_S);
+    if before.is_some_and(|before| order(before) >= order(&held)) {
+        return Ok(Vec::new());
+    }
+    let note = String::from_utf8(note.to_vec()).map_err(|_| refuse(Reason::Malformed))?;
+    Ok(vec![Fact::Held { holder, note }])
+}
+
+/// Nothing new, or a refusal where we ought to know.
+fn known_only(is_known: bool, refusal: impl Fn() -> Refusal) -> Result<Vec<Fact>, Refusal> {
+    if is_known {
+        Err(refusal())
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Whoever read a log of ours may hold it, though its right has ended.
+fn may_hold(model: &Model, log: &Log, holder: &RcpId, now: UnixMillis) -> bool {
+    let entitled = may_read(model, log, &Reader::Peer(*holder), now).is_ok();
+    may_call(model.peer_state(holder), Call::SendHeld)
+        && (entitled || log.lists(holder) || log.former.contains_key(holder))
 }

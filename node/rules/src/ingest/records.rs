@@ -4,7 +4,7 @@ use corridor_proto::charter::Charter;
 use corridor_proto::record::{SignedRecord, VerifiedRecord};
 use corridor_proto::{Hash, LogId, RcpId, Reason, RecordId, Refusal};
 
-use super::Arrival;
+use super::{Arrival, may_give};
 use crate::fact::{Fact, blob};
 use crate::log::Log;
 use crate::model::{Model, Rows};
@@ -88,11 +88,11 @@ pub(super) fn records(
     records: &[(u64, VerifiedRecord)],
 ) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("record", reason);
-    if !may_call(model.peer_state(peer), Call::Send) {
-        return Err(refuse(Reason::NotEntitled));
-    }
-    let log = model.logs.get(id);
-    let log = log.filter(|log| [*peer, model.me].contains(&log.owner));
+    let log = model.logs.get(id).filter(|log| {
+        let owner = &log.owner;
+        *owner == model.me && may_call(model.peer_state(peer), Call::Send)
+            || may_give(model, peer, owner) && (peer == owner || log.is_relayed())
+    });
     let log = log.ok_or_else(|| refuse(Reason::NotEntitled))?;
     let mut facts: Vec<Fact> = Vec::with_capacity(records.len());
     for (index, record) in records {

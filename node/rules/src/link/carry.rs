@@ -4,7 +4,7 @@ use corridor_proto::limits::{PACKAGE_BYTES_MAX, WANT_RANGES_MAX};
 use corridor_proto::{LogId, Reason, Refusal, v1, wire};
 use prost::Message;
 
-use super::{Closing, Context, Link, Output, Serving, carry, reads};
+use super::{Closing, Context, Following, Link, Output, Serving, carry, reads};
 use crate::ingest::{Arrival, Unverified};
 use crate::limits::{
     CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, STEP_LOOKS, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
@@ -48,7 +48,7 @@ impl Link {
             Frame::Pull(pull) => self.pull(&pull, context, out),
             Frame::Package(package) => self.package(package, context, out),
             Frame::Want(want) => self.want(&want, context),
-            Frame::Records(records) => self.records(records, context, out),
+            Frame::Records(records) => self.records(records, out),
             Frame::Gone(gone) => self.gone(&gone),
             Frame::Credit(credit) => {
                 let bytes = i64::try_from(credit.bytes).unwrap_or(i64::MAX);
@@ -76,8 +76,8 @@ impl Link {
         out.push(carry(Frame::Credit(v1::Credit { bytes })));
     }
 
-    /// The peer follows a log of ours. One that it may not read and one that does not exist get the
-    /// same answer.
+    /// The peer follows a log of ours, or one that we pass on. One that it may not read and one
+    /// that does not exist get the same answer.
     fn pull(
         &mut self,
         pull: &v1::Pull,
@@ -102,6 +102,13 @@ impl Link {
         if log.owner == context.model.me && context.model.signing_stopped.is_some() {
             return Ok(());
         }
+        let is_ours = [context.model.me, self.peer].contains(&log.owner);
+        let held = log.held_head.as_ref();
+        let until = held.map_or(0, |head| head.checkpoint.size);
+        // Only what reaches a signed root is passed on; who has more asks somebody else.
+        if !is_ours && pull.from.max(pull.target) > until {
+            return Ok(());
+        }
         if pull.from > log.size() || pull.target > log.size() {
             // It holds lines that this folder lost: it is told of the restart instead.
             if log.incarnation > 0 {
@@ -119,6 +126,7 @@ impl Link {
                 next: pull.from,
                 first: true,
                 target,
+                until: (!is_ours).then_some(until),
             },
         );
         Ok(())
@@ -148,14 +156,15 @@ impl Link {
         if following.back.is_some() {
             return self.package_of_ours(id, package, context, out);
         }
-        if package.from < following.from(context.model.logs.get(&id)) {
-            return Ok(());
+        if let Some(relayed) = &mut following.relayed {
+            relayed.note(&package);
         }
         // Only the first package of a new branch begins at its first line.
         following.again = false;
         self.arriving = Some(id);
         out.push(Output::Arrival(Arrival::Package {
             peer: self.peer,
+            owner: following.owner,
             seed: following.seed,
             package: Box::new(package),
         }));
@@ -184,12 +193,7 @@ impl Link {
         Ok(())
     }
 
-    fn records(
-        &mut self,
-        message: v1::Records,
-        context: &Context<'_>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
+    fn records(&mut self, message: v1::Records, out: &mut Vec<Output>) -> Result<(), Refusal> {
         let id = LogId::from_slice(&message.log)?;
         let unasked = Refusal::new("record", Reason::NotEntitled);
         let following = self.following.get_mut(&id).ok_or(unasked)?;
@@ -200,13 +204,9 @@ impl Link {
             following.answered.insert(index, Some(named.version_hash));
             records.push((index, named, wire::record(item)));
         }
-        let owner = match following.back {
-            Some(_) => context.model.me,
-            None => self.peer,
-        };
         out.push(Output::Verify(Unverified {
             peer: self.peer,
-            owner,
+            owner: following.owner,
             log: id,
             records,
         }));
@@ -239,13 +239,21 @@ impl Link {
     /// Pulls what grew and wants what is missing. Records are wanted once no line is missing, so
     /// that a withdrawal is known before any backlog of bodies.
     pub(super) fn follow(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        let model = context.model;
-        if !may_call(self.state, Call::Send) {
-            return;
+        if may_call(self.state, Call::Send) && !self.follow_lines(context, out) {
+            self.follow_records(context, out);
         }
+    }
+
+    /// Whether lines of a log that is pulled are still missing.
+    fn follow_lines(&mut self, context: &Context<'_>, out: &mut Vec<Output>) -> bool {
+        let model = context.model;
         let mut lines_missing = false;
         for (id, following) in &mut self.following {
             let log = model.logs.get(id);
+            following.look_for_turn(&self.peer, log, context);
+            if following.relayed.as_ref().is_some_and(|of| !of.is_turn()) {
+                continue;
+            }
             let pending = log.and_then(|log| log.pending(model));
             lines_missing |= following.pulled && pending.is_some();
             if following.pulled || !following.news {
@@ -261,12 +269,15 @@ impl Link {
             following.pulled = true;
             following.news = false;
         }
-        if lines_missing {
-            return;
-        }
+        lines_missing
+    }
+
+    fn follow_records(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let mut in_flight: usize = self.following.values().map(|f| f.in_flight.len()).sum();
-        for (id, following) in self.following.iter_mut().filter(|(_, f)| f.pulled) {
-            let Some(log) = model.logs.get(id) else {
+        let waits = |f: &Following| f.relayed.as_ref().is_some_and(|of| !of.is_turn());
+        let going = self.following.iter_mut().filter(|(_, f)| f.pulled);
+        for (id, following) in going.filter(|(_, f)| !waits(f)) {
+            let Some(log) = context.model.logs.get(id) else {
                 continue;
             };
             if following.answered.len() > WANTS_IN_FLIGHT {
@@ -280,12 +291,16 @@ impl Link {
             let missing = log.missing.iter().rev().chain(void).filter(|(index, _)| {
                 !following.in_flight.contains_key(index) && !following.answered.contains_key(index)
             });
+            let missing = missing.map(|(index, named)| (*index, *named));
+            let relayed = following.relayed.as_mut();
+            let passed_on = relayed.into_iter().flat_map(|of| of.asked(log, context));
             // One version may stand in several logs: it is asked for in one of them.
-            let fresh: Vec<(u64, Named)> = missing
+            let mut fresh: Vec<(u64, Named)> = passed_on
+                .chain(missing)
                 .filter(|(_, named)| self.coming.insert(named.version_hash))
                 .take(room)
-                .map(|(index, named)| (*index, *named))
                 .collect();
+            fresh.sort_unstable_by_key(|(index, _)| std::cmp::Reverse(*index));
             in_flight += fresh.len();
             let indexes: Vec<u64> = fresh.iter().map(|(index, _)| *index).collect();
             for ranges in ranges(&indexes).chunks(WANT_RANGES_MAX) {
@@ -359,6 +374,9 @@ impl Link {
                 .as_ref()
                 .is_none_or(|target| serving.next >= target.size)
             {
+                if serving.until.is_some_and(|until| serving.next >= until) {
+                    continue;
+                }
                 serving.target = Some(newest());
             }
             let Some(target) = &serving.target else {

@@ -11,6 +11,7 @@
 
 mod carry;
 mod own;
+mod relay;
 mod session;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -26,7 +27,7 @@ use crate::model::Model;
 use crate::peer::{Call, PeerState, may_call};
 use crate::row::Named;
 use crate::serve::{Source, Target};
-use crate::visibility::{Reader, may_read, readable};
+use crate::visibility::{self, Reader, may_read, readable};
 
 /// What a link may look at.
 pub struct Context<'a> {
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub key: &'a SecretKey,
     /// Whether everything that was to be erased is: a receipt says so.
     pub all_erased: bool,
+    /// Whether a connection to this RCP is open now.
+    pub linked: &'a dyn Fn(&RcpId) -> bool,
 }
 
 /// What happens to a link.
@@ -114,17 +117,20 @@ impl Closing {
     }
 }
 
-/// A log of ours that the peer follows.
+/// A log that the peer follows: ours, or one that we pass on.
 #[derive(Clone, Debug)]
 struct Serving {
     next: u64,
     first: bool,
     target: Option<Target>,
+    /// Of a log that we pass on: where this pull ends. Whoever wants more pulls again.
+    until: Option<u64>,
 }
 
-/// A log of the peer's that we follow.
+/// A log that we follow along this connection: the peer's, or one that it passes on.
 #[derive(Clone, Debug)]
 struct Following {
+    owner: RcpId,
     seed: LogSeed,
     /// Whether the peer leads us along it.
     pulled: bool,
@@ -145,11 +151,14 @@ struct Following {
     again: bool,
     /// Of a log of ours: how it is given back.
     back: Option<own::Back>,
+    /// Of another RCP's log: how the peer passes it on.
+    relayed: Option<relay::Relayed>,
 }
 
 impl Following {
-    const fn of(seed: LogSeed) -> Self {
+    const fn of(owner: RcpId, seed: LogSeed) -> Self {
         Self {
+            owner,
             seed,
             pulled: false,
             news: true,
@@ -160,6 +169,7 @@ impl Following {
             restarted: false,
             again: false,
             back: None,
+            relayed: None,
         }
     }
 
@@ -225,6 +235,14 @@ pub struct Link {
     refusals: u32,
     last_refusal: Option<Refusal>,
     arriving: Option<LogId>,
+    /// When heads of other RCPs' logs were told last.
+    relayed_at: UnixMillis,
+    /// Third RCPs of which the peer was told here who they are: the key event that was current.
+    introduced: BTreeMap<RcpId, u32>,
+    /// The newest receipts that were passed on: the seconds at which they were given.
+    passed: BTreeMap<(LogId, RcpId), u64>,
+    /// The news of the peer that were noted when they were to be noted anew.
+    met: UnixMillis,
     stopped_serving: bool,
     /// Whether nothing was signed here when the link began.
     unsigning: bool,
@@ -265,6 +283,10 @@ impl Link {
             refusals: 0,
             last_refusal: None,
             arriving: None,
+            relayed_at: UnixMillis(0),
+            introduced: BTreeMap::new(),
+            passed: BTreeMap::new(),
+            met: UnixMillis(u64::MAX),
             stopped_serving: false,
             unsigning: false,
             said_compared: false,
@@ -348,7 +370,9 @@ impl Link {
                     .logs
                     .get(id)
                     .and_then(|log| log.held_head.as_ref());
-                held.is_none_or(|head| serving.next >= head.checkpoint.size)
+                held.is_none_or(|head| {
+                    serving.next >= serving.until.unwrap_or(head.checkpoint.size)
+                })
             })
             && context
                 .model
@@ -413,12 +437,14 @@ impl Link {
         self.stop_serving(context, out);
         self.introduce(context, out);
         self.announce(context, out);
+        self.announce_relayed(context, out);
         if !self.said_compared && self.has_announced_all(context) {
             self.say_state(context, out);
         }
         self.follow(context, out);
         self.compare(context, out);
         self.hold(context, out);
+        self.pass_held(context, out);
         self.pump(context, out);
     }
 
@@ -444,6 +470,7 @@ impl Link {
         self.wanted.retain(|(id, ..)| serving.contains_key(id));
     }
 
+    /// The logs of ours that the peer may read.
     fn readable<'a>(&self, context: &Context<'a>) -> impl Iterator<Item = &'a Log> {
         let reader = Reader::Peer(self.peer);
         let (model, now) = (context.model, context.now);
@@ -454,11 +481,7 @@ impl Link {
 }
 
 fn reads(context: &Context<'_>, id: &LogId, peer: &RcpId) -> bool {
-    let model = context.model;
-    model.logs.get(id).is_some_and(|log| {
-        [model.me, *peer].contains(&log.owner)
-            && may_read(model, log, &Reader::Peer(*peer), context.now).is_ok()
-    })
+    visibility::reads(context.model, id, &Reader::Peer(*peer), context.now)
 }
 
 fn session(frame: v1::session_frame::Frame) -> Output {
@@ -483,12 +506,13 @@ const fn serving_as(state: Option<PeerState>) -> v1::Serving {
     }
 }
 
-/// All logs shared with a peer, as they are held here: ours that it may read, and its own.
+/// All logs shared with a peer, as they are held here: those that it may have from here, and its
+/// own.
 fn shared(model: &Model, peer: &RcpId, now: UnixMillis) -> Vec<HaveLog> {
     let reader = Reader::Peer(*peer);
-    let held =
-        readable(model, &reader, now).chain(model.logs.values().filter(|log| log.owner == *peer));
-    held.filter(|log| log.owner == model.me || log.owner == *peer)
+    let theirs = model.logs.values().filter(|log| log.owner == *peer);
+    readable(model, &reader, now)
+        .chain(theirs)
         .filter_map(|log| {
             let head = log.held_head.as_ref()?;
             Some(HaveLog {

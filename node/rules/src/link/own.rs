@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use corridor_proto::line::{Act, ReadLine};
 use corridor_proto::tree::Frontier;
-use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
+use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, v1};
 
 use super::{Context, Following, Link, Output};
 use crate::ingest::{Arrival, own};
@@ -53,7 +53,12 @@ impl Back {
 impl Link {
     /// The peer holds so many lines of a log of ours, on our branch or on another one, or texts
     /// that we lack.
-    pub(super) fn take_back(&mut self, id: LogId, seed: LogSeed, size: u64, is_branch: bool) {
+    pub(super) fn take_back(
+        &mut self,
+        (me, id, seed): (RcpId, LogId, LogSeed),
+        size: u64,
+        is_branch: bool,
+    ) {
         if self.following.len() >= LOGS_PER_RCP_MAX || !may_call(self.state, Call::Send) {
             return;
         }
@@ -64,7 +69,7 @@ impl Link {
         };
         let following = Following {
             back: Some(back),
-            ..Following::of(seed)
+            ..Following::of(me, seed)
         };
         self.following.insert(id, following);
     }

@@ -7,13 +7,15 @@ use corridor_proto::start::{sign_start, verify_start};
 use corridor_proto::wire::{self, Identity};
 use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, StartNumber, UnixMillis, v1};
 
+use super::relay::Relayed;
 use super::{Closing, Context, Following, Link, Output, have_of, serving_as, session};
 use crate::fact::SignedStart;
-use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING};
-use crate::limits::{HELD_INTERVAL_MS, IDENTITIES_PER_LINK_MAX};
+use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING, may_give};
+use crate::limits::{HELD_INTERVAL_MS, IDENTITIES_PER_LINK_MAX, NEWS_INTERVAL_MS};
 use crate::log::Log;
 use crate::model::Model;
 use crate::peer::{Call, may_call};
+use crate::visibility::{Reader, readable};
 use v1::session_frame::Frame;
 
 /// Heads in one frame of the list of what is held.
@@ -75,14 +77,13 @@ impl Link {
             (Frame::Identity(identity), true) => self.identity(identity, context, out),
             (Frame::Have(have), true) => self.have(have, context, out),
             (Frame::Checkpoint(frame), true) => self.checkpoint(frame, context, out),
-            (Frame::Held(held), true) => {
-                let arrival = Arrival::Held {
+            (Frame::Held(held), true) => RcpId::from_slice(&held.owner).map(|owner| {
+                out.push(Output::Arrival(Arrival::Held {
                     peer: self.peer,
+                    owner,
                     note: held.note,
-                };
-                out.push(Output::Arrival(arrival));
-                Ok(())
-            }
+                }));
+            }),
             (Frame::State(state), true) => {
                 self.served_as = v1::Serving::try_from(state.serving).ok();
                 let delay = (state.erase_after_ms > 0).then_some(UnixMillis(state.erase_after_ms));
@@ -140,12 +141,13 @@ impl Link {
         self.grant_first(out);
         if same {
             self.their_have = true;
-            let heads: Vec<_> = self.readable(context).filter_map(announcement).collect();
-            self.announced.extend(heads);
+            let reader = Reader::Peer(self.peer);
+            let readable = readable(model, &reader, context.now);
+            self.announced.extend(readable.filter_map(announcement));
             let lacking = self.readable(context).filter(|log| !log.missing.is_empty());
             let lacking: Vec<_> = lacking.map(|log| (log.id, log.seed, log.size())).collect();
             for (id, seed, size) in lacking {
-                self.take_back(id, seed, size, false);
+                self.take_back((model.me, id, seed), size, false);
             }
         } else {
             self.say_what_we_have(context, out);
@@ -155,8 +157,9 @@ impl Link {
         self.say_state(context, out);
         let peer = self.peer;
         for log in model.logs.values().filter(|log| log.owner == peer) {
-            self.learn(log.id, log.seed);
+            self.learn(log.id, peer, log.seed);
         }
+        self.learn_relayed(context);
         Ok(())
     }
 
@@ -187,7 +190,8 @@ impl Link {
         }
     }
 
-    /// The peer's charter and card, or a charter of ours that is longer than ours here.
+    /// The peer's charter and card, a charter of ours that is longer than ours here, or newer keys
+    /// of a third partner of ours.
     fn identity(
         &mut self,
         message: v1::Identity,
@@ -198,10 +202,14 @@ impl Link {
         if self.identities > IDENTITIES_PER_LINK_MAX {
             return Err(Refusal::new("charter", Reason::TooLong));
         }
-        let found = Identity::verify(message)?;
-        if ![self.peer, context.model.me].contains(&found.charter.rcp()) {
-            return Err(Refusal::new("charter", Reason::NotEntitled));
+        let model = context.model;
+        let claimed = Identity::claimed(&message);
+        if !claimed.is_some_and(|rcp| rcp == model.me || model.peers.contains_key(&rcp)) {
+            // To the peer it is a partner of ours; here it is none.
+            return Ok(());
         }
+        let known = claimed.and_then(|rcp| model.charter(&rcp));
+        let found = Identity::verify_beside(message, known)?;
         out.push(Output::Arrival(Arrival::Identity(Box::new(found))));
         Ok(())
     }
@@ -287,9 +295,9 @@ impl Link {
             if ours != Some(claim.root) {
                 let is_short = log.is_some_and(|log| claim.size <= log.size());
                 let is_branch = !is_current || !is_newer || is_short;
-                self.take_back(id, seed, claim.size, is_branch);
+                self.take_back((model.me, id, seed), claim.size, is_branch);
             } else if log.is_some_and(|log| !log.missing.is_empty()) {
-                self.take_back(id, seed, claim.size, false);
+                self.take_back((model.me, id, seed), claim.size, false);
             }
             if is_current {
                 self.announced
@@ -306,13 +314,14 @@ impl Link {
         context: &Context<'_>,
         out: &mut Vec<Output>,
     ) -> Result<(), Refusal> {
-        if frame.owner.as_slice() != self.peer.as_bytes().as_slice() {
-            // Another RCP's log: this node takes logs from their owners only.
-            return Err(Refusal::new("checkpoint", Reason::NotEntitled));
+        let owner = RcpId::from_slice(&frame.owner)?;
+        if owner != self.peer && !may_give(context.model, &self.peer, &owner) {
+            // To the peer it is among our partners, and here it is not confirmed.
+            return Ok(());
         }
         let seed = LogSeed::from_slice(&frame.seed)?;
-        let id = LogId::derive(&self.peer, &seed);
-        let charter = context.model.charter(&self.peer);
+        let id = LogId::derive(&owner, &seed);
+        let charter = context.model.charter(&owner);
         let charter = charter.ok_or(Refusal::new("checkpoint", Reason::WrongRcp))?;
         let head = SignedCheckpoint::parse(&frame.checkpoint)?.verify_head(charter)?;
         if head.checkpoint().log != id {
@@ -323,17 +332,28 @@ impl Link {
         if !is_restarted && log.is_some_and(|log| log.size() == head.checkpoint().size) {
             let arrival = Arrival::Head {
                 peer: self.peer,
+                owner,
                 note: frame.checkpoint,
             };
             out.push(Output::Arrival(arrival));
         }
         let is_shorter = log.is_some_and(|log| head.checkpoint().size <= log.size());
-        self.learn(id, seed);
+        if owner != self.peer {
+            // What it told us it need not be told.
+            let told = (head.checkpoint().incarnation, head.checkpoint().size);
+            self.announced.insert(id, (told.0, told.1, head.key_seq()));
+            if is_shorter && !is_restarted {
+                return Ok(());
+            }
+        }
+        self.learn(id, owner, seed);
         if let Some(following) = self.following.get_mut(&id) {
             // A restart may have left lines of our copy behind: it is asked for anew.
             following.pulled &= !is_restarted;
             let claim = head.checkpoint();
             following.announced = (claim.incarnation, claim.size);
+            // A pull from a relay ends with the head that it had.
+            following.pulled &= following.relayed.is_none();
             following.restarted = is_restarted;
             following.again = is_restarted && is_shorter;
         }
@@ -346,8 +366,17 @@ impl Link {
         if !self.compared {
             return;
         }
+        let met = context
+            .model
+            .peers
+            .get(&peer)
+            .map_or(context.now, |peer| peer.met);
+        if context.now.since(met) >= NEWS_INTERVAL_MS && self.met != met {
+            self.met = met;
+            out.push(Output::Arrival(Arrival::Met { peer }));
+        }
         // All of them at once: what was withdrawn of one may be said in another.
-        let all = following.iter().filter(|(_, of)| of.back.is_none());
+        let all = following.iter().filter(|(_, of)| of.owner == peer);
         let reached = all.filter(|(_, of)| of.announced.1 > 0).all(|(id, of)| {
             let log = context.model.logs.get(id);
             log.is_some_and(|log| {
@@ -363,11 +392,15 @@ impl Link {
         }
     }
 
-    /// A log of the peer's is worth following.
-    fn learn(&mut self, id: LogId, seed: LogSeed) {
+    /// A log is worth following along this connection.
+    pub(super) fn learn(&mut self, id: LogId, owner: RcpId, seed: LogSeed) {
         if self.following.len() < crate::limits::LOGS_PER_RCP_MAX {
+            let relayed = (owner != self.peer).then(Relayed::default);
             let following = self.following.entry(id);
-            let following = following.or_insert_with(|| Following::of(seed));
+            let following = following.or_insert_with(|| Following {
+                relayed,
+                ..Following::of(owner, seed)
+            });
             following.news = true;
             following.forget_answers(&mut self.coming, |_| false);
         }
@@ -399,6 +432,14 @@ impl Link {
         announcement(log).is_none_or(|(id, head)| self.announced.get(&id) == Some(&head))
     }
 
+    /// Whether the peer takes receipts: one that has not confirmed us does not; once it has, it
+    /// says so.
+    pub(super) fn takes_held(&self) -> bool {
+        use v1::Serving::{Active, Left, Paused};
+        let takes = |serving| [Active, Paused, Left].contains(&serving);
+        self.served_as.is_some_and(takes)
+    }
+
     /// Receipts: at once after a withdrawal, else at most once a minute for a log.
     pub(super) fn hold(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
@@ -406,22 +447,17 @@ impl Link {
             return;
         }
         // A receipt says that what is withdrawn is erased.
-        if model.delayed_until(&self.peer).is_some() || !context.all_erased {
+        if !context.all_erased || !self.takes_held() {
             return;
         }
-        // A peer that has not confirmed us takes no receipt; once it has, it says so.
-        let takes = [v1::Serving::Active, v1::Serving::Paused, v1::Serving::Left];
-        if !self
-            .served_as
-            .is_some_and(|serving| takes.contains(&serving))
-        {
-            return;
-        }
-        for log in model
-            .logs
-            .values()
-            .filter(|log| log.owner == self.peer && log.stop.is_none() && !log.uncompared)
-        {
+        let logs = model.logs.values().filter(|log| {
+            (log.owner == self.peer || self.holds_through(log, context))
+                && log.stop.is_none()
+                && !log.uncompared
+                && model.delayed_until(&log.owner).is_none()
+        });
+        let logs: Vec<&Log> = logs.collect();
+        for log in logs {
             let Some(head) = log
                 .held_head
                 .as_ref()
@@ -481,7 +517,7 @@ fn say_who_we_are(context: &Context<'_>, out: &mut Vec<Output>) {
     }
 }
 
-fn announcement(log: &Log) -> Option<(LogId, (u64, u64, u32))> {
+pub(super) fn announcement(log: &Log) -> Option<(LogId, (u64, u64, u32))> {
     let head = log.held_head.as_ref()?;
     Some((
         log.id,

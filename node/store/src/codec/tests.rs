@@ -151,6 +151,15 @@ fn facts() -> Vec<Fact> {
             log: LOG,
             incarnation: 31,
         },
+        Fact::Met {
+            rcp: RCP,
+            at: UnixMillis(32),
+        },
+        Fact::Suspended {
+            log: LOG,
+            rcp: RCP,
+            until: UnixMillis(33),
+        },
     ]
 }
 
@@ -197,6 +206,8 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (46, 8, "48a97e421546f8d4"),
     (47, 32, "75877bb41d393b5f"),
     (48, 40, "e9e2ab226fe98a26"),
+    (49, 40, "0a7194c3f79259cc"),
+    (50, 72, "a0c2b897327166ae"),
 ];
 
 #[test]

@@ -278,13 +278,12 @@ fn history() -> (Stopped, Rcp) {
     (stopped, peer)
 }
 
-/// A circle whose list is replaced again and again.
+/// A circle whose list is replaced again and again. Its readers do not pass it on: of what they do
+/// the owner says now and then that it is the newest.
 fn readers(store: &Store, peer: &Rcp, times: u64) {
-    let log = store.read(|view| {
-        view.own_logs()
-            .find(|log| log.sort == Sort::Open)
-            .map(|l| l.id)
-    });
+    let (name, open, relay) = ("readers".to_owned(), true, false);
+    wish(store, Wish::OpenCircle { name, open, relay });
+    let log = store.read(|view| view.circle("readers").map(|log| log.id));
     let log = log.expect("an open circle");
     for n in 0..times {
         let readers = [(peer.id(), UnixMillis(NOW.0 + 1_000_000 + n))].into();

@@ -1,0 +1,225 @@
+//! Logs of third RCPs: told of, passed on and taken in.
+//!
+//! Readers of an open list may pass its log on to each other, if the list says so. Nothing is
+//! believed of a relay: what it gives is proved to heads of the owner, as if it came from there.
+//! Its turn comes when nothing comes from the owner, or from a relay before it.
+
+use std::collections::BTreeMap;
+
+use corridor_proto::line::{Act, ReadLine, read_line};
+use corridor_proto::wire::Identity;
+use corridor_proto::{RcpId, UnixMillis, v1};
+
+use super::session::announcement;
+use super::{Context, Following, Link, Output, session};
+use crate::ingest::may_give;
+use crate::limits::{HELD_INTERVAL_MS, RELAY_PAUSE_MS, RELAY_TURN_MS};
+use crate::log::Log;
+use crate::row::{Named, RecordKey};
+use crate::visibility::{Reader, may_read, readable};
+use v1::session_frame::Frame;
+
+/// How a log of another RCP is taken from a relay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Relayed {
+    /// What the lines that came along here published and was not yet asked for. All of it is, held
+    /// or not: what is left out would tell the relay of other circles.
+    named: BTreeMap<u64, Named>,
+    /// Incarnation, size and bodies missing when the log last grew, and since when.
+    stood: Option<((u64, u64, usize), UnixMillis)>,
+    /// Whether the relay is to be asked now.
+    turn: bool,
+}
+
+impl Relayed {
+    /// Lines came along here; whether they are taken is not yet known.
+    pub fn note(&mut self, package: &v1::Package) {
+        for (index, bytes) in (package.from..).zip(&package.lines) {
+            let Ok(ReadLine::Line(line)) = read_line(bytes) else {
+                continue;
+            };
+            if let Act::Publish {
+                version_hash,
+                record,
+                ..
+            } = line.act
+            {
+                let named = Named {
+                    record,
+                    version_hash,
+                };
+                self.named.insert(index, named);
+            }
+        }
+    }
+
+    /// Whether this relay is to be asked now.
+    pub const fn is_turn(&self) -> bool {
+        self.turn
+    }
+
+    /// What is to be asked for next, newest first: what is in force as far as this log tells.
+    pub fn asked<'a>(
+        &'a mut self,
+        log: &'a Log,
+        context: &'a Context<'_>,
+    ) -> impl Iterator<Item = (u64, Named)> {
+        std::iter::from_fn(move || self.next(log, context))
+    }
+
+    fn next(&mut self, log: &Log, context: &Context<'_>) -> Option<(u64, Named)> {
+        while let Some((index, named)) = self.named.pop_last() {
+            let (rcp, record) = (log.owner, named.record);
+            let row = context.source.row(&RecordKey { rcp, record });
+            let is_said = row.is_some_and(|row| {
+                let mut withdrawn = row.withdrawn.iter().filter(|w| w.log == log.id);
+                row.stand(&log.id).is_some_and(|stand| {
+                    stand.index == index
+                        && !stand.left
+                        && !stand.void
+                        && !withdrawn.any(|w| w.withdrawal.up_to >= stand.version)
+                })
+            });
+            if is_said {
+                return Some((index, named));
+            }
+        }
+        None
+    }
+}
+
+impl Following {
+    /// Whether anything of the log may be asked for along this connection now.
+    pub(super) fn look_for_turn(&mut self, peer: &RcpId, log: Option<&Log>, context: &Context<'_>) {
+        let Some(relayed) = &mut self.relayed else {
+            return;
+        };
+        let stands = log.map_or((0, 0, 0), |log| {
+            (log.incarnation, log.size(), log.missing.len())
+        });
+        let since = match relayed.stood {
+            Some((before, since)) if before == stands => since,
+            _ => context.now,
+        };
+        relayed.stood = Some((stands, since));
+        let readers = log.and_then(|log| log.readers.as_ref());
+        let readers = readers.map_or(&[][..], |readers| &readers.list.readers);
+        let before = readers.iter().take_while(|(reader, _)| reader < peer);
+        let linked = before
+            .filter(|(reader, _)| (context.linked)(reader))
+            .count();
+        let rank = u64::from((context.linked)(&self.owner)) + u64::try_from(linked).unwrap_or(0);
+        let is_needed = (stands.0, stands.1) < self.announced
+            || stands.2 > 0
+            || !relayed.named.is_empty()
+            || !self.in_flight.is_empty();
+        // It cannot lead us on to a head that it has not reached.
+        let pending = log.and_then(|log| log.pending(context.model));
+        let reaches = pending.is_none_or(|head| {
+            let pending = (head.checkpoint.incarnation, head.checkpoint.size);
+            pending <= self.announced || self.pulled
+        });
+        relayed.turn = may_give(context.model, peer, &self.owner)
+            && is_needed
+            && reaches
+            && context.now.since(since) >= rank * RELAY_TURN_MS;
+    }
+}
+
+impl Link {
+    /// Logs of third RCPs whose texts are missing here: the peer, who reads them, may have them.
+    pub(super) fn learn_relayed(&mut self, context: &Context<'_>) {
+        let (model, peer) = (context.model, self.peer);
+        let reader = Reader::Peer(peer);
+        let logs = readable(model, &reader, context.now)
+            .filter(|log| ![model.me, peer].contains(&log.owner) && !log.missing.is_empty());
+        for log in logs {
+            self.learn(log.id, log.owner, log.seed);
+        }
+    }
+
+    /// Tells the peer of heads of third RCPs' logs that it may have from here, now and then.
+    pub(super) fn announce_relayed(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let (model, peer) = (context.model, self.peer);
+        if !self.their_have || self.unsigning || context.now.since(self.relayed_at) < RELAY_PAUSE_MS
+        {
+            return;
+        }
+        let reader = Reader::Peer(peer);
+        let fresh: Vec<&Log> = readable(model, &reader, context.now)
+            .filter(|log| ![model.me, peer].contains(&log.owner) && !self.is_announced(log))
+            .collect();
+        for log in fresh {
+            let Some(head) = &log.held_head else { continue };
+            self.relayed_at = context.now;
+            self.introduce_third(&log.owner, context, out);
+            out.push(session(Frame::Checkpoint(v1::CheckpointFrame {
+                owner: log.owner.as_bytes().to_vec(),
+                seed: log.seed.as_bytes().to_vec(),
+                checkpoint: head.note.clone().into_bytes(),
+            })));
+            self.announced.extend(announcement(log));
+        }
+    }
+
+    /// Tells the peer of a third RCP's newer keys, before something that they signed: the two may
+    /// never meet.
+    fn introduce_third(&mut self, rcp: &RcpId, context: &Context<'_>, out: &mut Vec<Output>) {
+        let Some(known) = context
+            .model
+            .known
+            .get(rcp)
+            .filter(|_| *rcp != context.model.me)
+        else {
+            return;
+        };
+        let seq = known.charter.current_seq();
+        if let Some(card) = known.card.clone()
+            && self.introduced.get(rcp).copied().unwrap_or(0) < seq
+        {
+            self.introduced.insert(*rcp, seq);
+            let charter = known.charter.clone();
+            let identity = Identity { charter, card };
+            out.push(session(Frame::Identity(identity.message())));
+        }
+    }
+
+    /// Whether receipts for a log reach its owner through the peer alone.
+    pub(super) fn holds_through(&self, log: &Log, context: &Context<'_>) -> bool {
+        let (model, reader) = (context.model, Reader::Peer(self.peer));
+        log.owner != model.me
+            && !(context.linked)(&log.owner)
+            && may_read(model, log, &reader, context.now).is_ok()
+    }
+
+    /// Passes receipts on: of readers to the owner, and what an owner says of its own heads to its
+    /// readers, who hear so that nothing newer is held back from them.
+    pub(super) fn pass_held(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let (model, peer) = (context.model, self.peer);
+        if context.now.since(self.started) < HELD_INTERVAL_MS || !self.takes_held() {
+            return;
+        }
+        for ((id, holder), receipt) in &model.passing {
+            let Some(log) = model.logs.get(id).filter(|log| log.is_relayed()) else {
+                continue;
+            };
+            let reader = Reader::Peer(peer);
+            let reads = log.owner != peer && may_read(model, log, &reader, context.now).is_ok();
+            let is_way = log.owner == peer || reads && !(context.linked)(&log.owner);
+            let is_readers = ![model.me, peer, log.owner].contains(holder);
+            let to_owner = is_readers && is_way && log.owner != model.me;
+            let to_reader = *holder == log.owner && reads;
+            let said = receipt.held.time_s;
+            let is_new = self.passed.get(&(*id, *holder)).is_none_or(|at| *at < said);
+            let is_ours = receipt.held.checkpoint.incarnation == log.incarnation;
+            if (to_owner || to_reader) && is_new && is_ours && !self.unsigning {
+                self.passed.insert((*id, *holder), said);
+                self.introduce_third(holder, context, out);
+                out.push(session(Frame::Held(v1::HeldFrame {
+                    owner: log.owner.as_bytes().to_vec(),
+                    note: receipt.note.clone().into_bytes(),
+                })));
+            }
+        }
+    }
+}
