@@ -79,18 +79,38 @@ impl Statuses {
     }
 }
 
+/// What this node has of a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Its state here.
+    pub state: PeerState,
+    /// Lines and bodies still to come.
+    pub behind_by: u64,
+    /// Until when the erasure of what it withdrew waits here, if it does.
+    pub delayed: Option<UnixMillis>,
+    /// Since when nothing was heard of its circles, if that is too long.
+    pub silent: Option<UnixMillis>,
+    /// Whether it is proved to have contradicted itself.
+    pub contradicts: bool,
+}
+
+impl Seen {
+    /// A peer in `state` of which all is here and nothing is wrong.
+    pub const fn of(state: PeerState) -> Self {
+        Self {
+            state,
+            behind_by: 0,
+            delayed: None,
+            silent: None,
+            contradicts: false,
+        }
+    }
+}
+
 impl Status {
-    /// The sentence for a secretariat. `behind_by`: lines and bodies still to come; `delayed`:
-    /// until when the erasure of what it withdrew waits here, if it does; `silent`: since when
-    /// nothing was heard of its circles, if that is too long.
-    pub fn sentence(
-        &self,
-        state: PeerState,
-        behind_by: u64,
-        delayed: Option<UnixMillis>,
-        silent: Option<UnixMillis>,
-    ) -> String {
-        let wait = match state {
+    /// The sentence for a secretariat.
+    pub fn sentence(&self, seen: &Seen) -> String {
+        let wait = match seen.state {
             PeerState::Invited => Some("Waiting for its node to answer our acceptance"),
             PeerState::Pending => {
                 Some("Only public records flow: compare the safety number by telephone and confirm")
@@ -99,16 +119,20 @@ impl Status {
             PeerState::Left => Some("Left: it gets withdrawals only"),
             PeerState::Active => None,
         };
-        let link = self.link_sentence(behind_by);
+        let link = self.link_sentence(seen.behind_by);
         let mut sentence = wait.map_or_else(|| link.clone(), |wait| format!("{wait}. {link}"));
-        if let Some(since) = silent {
+        if seen.contradicts {
+            sentence += " It signed things that contradict each other, as two copies of one node \
+                         do: corridor peer evidence tells more.";
+        }
+        if let Some(since) = seen.silent {
             let since = shown(since);
             sentence += &format!(
-                " No news of its circles since {since}: what it shared or withdrew since then is \
-                 not here. Call it, and ask whether its node runs."
+                " No news of its circles since {since}: what it shared or withdrew since then \
+                 is not here. Call it, and ask whether its node runs."
             );
         }
-        if let Some(until) = delayed {
+        if let Some(until) = seen.delayed {
             let until = shown(until);
             sentence += &format!(
                 " More than 50 of its records were withdrawn within an hour: they are hidden here, \
@@ -182,24 +206,27 @@ mod tests {
             trouble: Some("192.0.2.1:7400 does not answer".to_owned()),
             ..Status::default()
         };
-        let away = status.sentence(PeerState::Active, 0, None, None);
+        let away = status.sentence(&Seen::of(PeerState::Active));
         let since = "Not connected since 2027-01-15 08:00 UTC, because 192.0.2.1:7400 does not";
         assert!(away.starts_with(since), "{away}");
         status.connected_since = Some(at);
-        let one = status.sentence(PeerState::Active, 1, None, None);
+        let one = status.sentence(&Seen {
+            behind_by: 1,
+            ..Seen::of(PeerState::Active)
+        });
         assert_eq!(one, "Connected; 1 entry still to come.");
         status.is_quiet = true;
-        assert_eq!(
-            status.sentence(PeerState::Active, 0, None, None),
-            "Up to date."
-        );
-        let delayed = status.sentence(PeerState::Active, 0, Some(at), None);
+        assert_eq!(status.sentence(&Seen::of(PeerState::Active)), "Up to date.");
+        let delayed = status.sentence(&Seen {
+            delayed: Some(at),
+            ..Seen::of(PeerState::Active)
+        });
         assert!(
             delayed.contains("erased after 2027-01-15 08:00 UTC"),
             "{delayed}"
         );
         status.delays_ours = Some(at);
-        let ours = status.sentence(PeerState::Paused, 0, None, None);
+        let ours = status.sentence(&Seen::of(PeerState::Paused));
         assert!(ours.contains("your key may be stolen"), "{ours}");
     }
 }

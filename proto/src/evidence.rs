@@ -35,7 +35,12 @@ pub enum Evidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proved {
     /// This log is frozen.
-    Log(LogId),
+    Log {
+        /// Which log.
+        log: LogId,
+        /// In which incarnation it forked.
+        incarnation: u64,
+    },
     /// This record version is hidden everywhere.
     Version {
         /// Which record.
@@ -60,20 +65,20 @@ impl Evidence {
                 let (a, b) = (a.clone().verify(charter)?, b.clone().verify(charter)?);
                 let (one, other) = (same_incarnation(&a, &b)?, b.checkpoint());
                 demand(one.size == other.size && one.root != other.root)?;
-                Ok(Proved::Log(one.log))
+                Ok(forked(one))
             }
             Self::TwoLines {
                 index,
                 sides: [a, b],
             } => {
                 let (left, right) = (a.0.clone().verify(charter)?, b.0.clone().verify(charter)?);
-                let log = same_incarnation(&left, &right)?.log;
+                let forks = forked(same_incarnation(&left, &right)?);
                 demand(a.1 != b.1)?;
                 for (head, (_, leaf, proof)) in [(&left, a), (&right, b)] {
                     let head = head.checkpoint();
                     verify_inclusion(leaf, *index, head.size, &head.root, proof)?;
                 }
-                Ok(Proved::Log(log))
+                Ok(forks)
             }
             Self::TwoVersions([a, b]) => {
                 let (one, other) = (a.verify(charter)?, b.verify(charter)?);
@@ -91,6 +96,13 @@ impl Evidence {
             }
             Self::TwoKeyEvents([a, b]) => two_key_events(charter, a, b),
         }
+    }
+}
+
+const fn forked(checkpoint: &crate::checkpoint::Checkpoint) -> Proved {
+    Proved::Log {
+        log: checkpoint.log,
+        incarnation: checkpoint.incarnation,
     }
 }
 
@@ -145,6 +157,11 @@ mod tests {
     use crate::record::NewRecord;
     use crate::tree::{Tree, leaf_hash};
 
+    const FORK: Proved = Proved::Log {
+        log: LogId::new([7; 32]),
+        incarnation: 0,
+    };
+
     fn key(byte: u8) -> SecretKey {
         SecretKey::from_seed(&[byte; 32])
     }
@@ -181,7 +198,7 @@ mod tests {
     fn two_roots_for_one_size_prove_a_fork_of_the_log() {
         let (a, b) = (tree(&[b"a", b"b"]), tree(&[b"a", b"c"]));
         let proof = Evidence::TwoRoots([signed(&a, 0), signed(&b, 0)]);
-        assert_eq!(reason(&proof), Ok(Proved::Log(LogId::new([7; 32]))));
+        assert_eq!(reason(&proof), Ok(FORK));
         let same = Evidence::TwoRoots([signed(&a, 0), signed(&a, 0)]);
         assert_eq!(reason(&same), Err(Reason::NoContradiction));
         let restart = Evidence::TwoRoots([signed(&a, 0), signed(&b, 9)]);
@@ -201,7 +218,7 @@ mod tests {
             index,
             sides: [side(&a, index), side(&b, index)],
         };
-        assert_eq!(reason(&at(1)), Ok(Proved::Log(LogId::new([7; 32]))));
+        assert_eq!(reason(&at(1)), Ok(FORK));
         assert_eq!(reason(&at(0)), Err(Reason::NoContradiction));
         let moved = Evidence::TwoLines {
             index: 1,

@@ -311,6 +311,47 @@ pub fn evidence(message: v1::Evidence) -> Result<Evidence, Refusal> {
     })
 }
 
+/// The message of evidence about an RCP.
+pub fn evidence_message(rcp: &RcpId, evidence: &Evidence) -> v1::Evidence {
+    use v1::evidence::Form;
+    let note = |signed: &SignedCheckpoint| signed.note().as_bytes().to_vec();
+    let leaf = |(signed, leaf, proof): &(SignedCheckpoint, Hash, Vec<Hash>)| v1::ProvedLeaf {
+        checkpoint: note(signed),
+        leaf: leaf.as_bytes().to_vec(),
+        proof: proof_message(proof),
+    };
+    let header = |signed: &SignedHeader| v1::SignedHeader {
+        header: signed.bytes.clone(),
+        signature: signed.signature.to_vec(),
+    };
+    let form = match evidence {
+        Evidence::TwoRoots([one, other]) => Form::TwoRoots(v1::TwoCheckpoints {
+            one: note(one),
+            other: note(other),
+        }),
+        Evidence::TwoLines {
+            index,
+            sides: [one, other],
+        } => Form::TwoLines(v1::TwoLines {
+            index: *index,
+            one: Some(leaf(one)),
+            other: Some(leaf(other)),
+        }),
+        Evidence::TwoVersions([one, other]) => Form::TwoVersions(v1::TwoHeaders {
+            one: Some(header(one)),
+            other: Some(header(other)),
+        }),
+        Evidence::TwoKeyEvents([one, other]) => Form::TwoKeyEvents(v1::TwoKeyEvents {
+            one: Some(key_event_message(one)),
+            other: Some(key_event_message(other)),
+        }),
+    };
+    v1::Evidence {
+        rcp: rcp.as_bytes().to_vec(),
+        form: Some(form),
+    }
+}
+
 fn proved_leaf(leaf: v1::ProvedLeaf) -> Result<(SignedCheckpoint, Hash, Vec<Hash>), Refusal> {
     Ok((
         SignedCheckpoint::parse(&leaf.checkpoint)?,

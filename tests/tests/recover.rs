@@ -398,3 +398,133 @@ async fn a_restored_node_that_reaches_nobody_never_signs_two_roots_for_one_size(
     );
     Ok(())
 }
+
+/// An office of which two readers have another history each, since its folder was set back between
+/// them; both they and it are closed but for the second reader.
+struct Forked {
+    office: Office,
+    bali: Office,
+    almaty: Office,
+    federation: LogId,
+    doomed: RecordId,
+    one: RecordId,
+}
+
+impl Forked {
+    async fn new() -> Result<Self> {
+        let older = tempfile::tempdir()?;
+        let mut office = Office::open("Abu Dhabi Dialogue", true).await?;
+        let mut bali = Office::open("Bali Process", true).await?;
+        let mut almaty = Office::open("Almaty Process", true).await?;
+        office.befriend(&bali).await?;
+        office.befriend(&almaty).await?;
+        bali.befriend(&almaty).await?;
+        office.admit("federation", &[&bali, &almaty]).await?;
+        let federation = office.circle("federation")?;
+        let doomed = office.publish("Doomed", &[federation]).await?;
+        until("both have it", || {
+            bali.holds(&office, doomed) && almaty.holds(&office, doomed)
+        })
+        .await?;
+        almaty.close().await?;
+        office.close().await?;
+        copy(&office.data(), older.path())?;
+        office.reopen().await?;
+        let one = office.publish("To Bali", &[federation]).await?;
+        until("Bali has it", || bali.holds(&office, one)).await?;
+        bali.close().await?;
+        office.close().await?;
+        set_back(&office, older.path())?;
+        office.reopen().await?;
+        almaty.reopen().await?;
+        let other = office.publish("To Almaty", &[federation]).await?;
+        withdraw(&office, doomed).await?;
+        until("Almaty has it", || {
+            almaty.holds(&office, other) && is_burnt(&almaty, &office, doomed)
+        })
+        .await?;
+        office.close().await?;
+        Ok(Self {
+            office,
+            bali,
+            almaty,
+            federation,
+            doomed,
+            one,
+        })
+    }
+}
+
+/// When the two meet, both know, and the office goes on only once it began anew and a person took
+/// that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_contradicted_itself_is_found_out_and_goes_on_by_a_persons_word() -> Result<()>
+{
+    let Forked {
+        mut office,
+        mut bali,
+        almaty,
+        federation,
+        doomed,
+        one,
+    } = Forked::new().await?;
+    bali.reopen().await?;
+    until("both know", || {
+        let frozen = [&bali, &almaty].map(|reader| {
+            let store = reader.desk().store();
+            store.read(|view| view.logs[&federation].is_frozen())
+        });
+        frozen == [true; 2]
+    })
+    .await?;
+    until("what the other history withdrew counts", || {
+        is_burnt(&bali, &office, doomed)
+    })
+    .await?;
+    let proofs = tempfile::tempdir()?;
+    let profile = bali.profile();
+    let peer = async |command: &str| {
+        let line = format!("corridor --profile {} peer {command}", profile.display());
+        corridor(&line).await
+    };
+    let (code, said) = peer(&format!("evidence --save {}", proofs.path().display())).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("It signed two histories of the circle federation"),
+        "{said}"
+    );
+    assert_eq!(fs::read_dir(proofs.path())?.count(), 1);
+    let (_, said) = peer("list").await;
+    assert!(said.contains("corridor peer evidence tells more"), "{said}");
+    let (code, said) = peer("accept-restart \"Abu Dhabi Dialogue\" --yes").await;
+    assert_ne!(code, 0, "it has not begun anew: {said}");
+
+    office.reopen().await?;
+    // Bali saw a start of it that this folder does not know.
+    until("it hears of it", || {
+        let store = office.desk().store();
+        store.read(|view| view.another_copy)
+    })
+    .await?;
+    recover(&office, "copy-is-gone --yes").await?;
+    until("Bali gave back what it holds", || {
+        let store = office.desk().store();
+        store.read(|view| view.logs[&federation].published_void(&one))
+    })
+    .await?;
+    recover(&office, "sign --yes").await?;
+    let again = office.publish("Behind the restart", &[federation]).await?;
+    until("the restart is heard of", || {
+        let store = bali.desk().store();
+        store.read(|view| view.logs[&federation].shown > 0)
+    })
+    .await?;
+    assert!(!bali.holds(&office, again), "a person has to take it");
+    let (code, said) = peer("accept-restart \"Abu Dhabi Dialogue\" --yes").await;
+    assert_eq!(code, 0, "{said}");
+    until("it goes on", || bali.holds(&office, again)).await?;
+    let (_, said) = peer("evidence").await;
+    assert!(said.contains("and it goes on"), "{said}");
+    assert_sound(&mut bali).await?;
+    Ok(())
+}

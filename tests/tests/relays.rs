@@ -6,12 +6,13 @@
 use anyhow::Result;
 use corridor_proto::line::{Act, ReadLine, WithdrawalReason, read_line};
 use corridor_proto::wire::proof_message;
-use corridor_proto::{Hash, LogId, RecordId, Token, UnixMillis, v1};
+use corridor_proto::{Hash, LogId, UnixMillis, v1};
 use corridor_rules::Log;
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::{self, Arrival};
 use corridor_rules::serve::{self, Target};
 use corridor_tests::nodes::{Office, until};
+use corridor_tests::sim::meeting;
 use corridor_tests::sim::node::Node;
 use corridor_tests::sim::rng::Rng;
 use corridor_tests::sim::world::{Plan, World};
@@ -104,48 +105,12 @@ async fn a_relay_gives_a_removed_reader_nothing_further() -> Result<()> {
 
 /// An owner, a relay and a reader, all of whom confirmed each other; the owner's open circle lists
 /// both, and has a line for each record.
-fn owner_relay_reader(records: usize, relay: bool) -> ([Node; 3], LogId) {
+fn owner_relay_reader(records: u8, relay: bool) -> ([Node; 3], LogId) {
     let mut rng = Rng::new(11);
     let now = UnixMillis(1_800_000_000_000);
-    let mut nodes = [1, 2, 3].map(|seed| Node::new(seed, now, &mut rng));
-    let identities = [0, 1, 2].map(|at: usize| nodes[at].identity());
-    for node in &mut nodes {
-        let me = node.rcp;
-        for identity in identities.iter().filter(|i| i.charter.rcp() != me) {
-            let rcp = identity.charter.rcp();
-            let identity = Box::new(identity.clone());
-            let token = Token::new([1; 32]);
-            for wish in [
-                Wish::Accept { identity, token },
-                Wish::Answered { rcp },
-                Wish::Confirm { rcp },
-            ] {
-                let facts = node.decide(wish, now, &mut rng).expect("pairing");
-                node.append(facts);
-            }
-        }
-    }
-    let (name, open) = ("drafting".to_owned(), true);
-    let readers = [1, 2].map(|at: usize| (nodes[at].rcp, UnixMillis(0)));
-    let owner = &mut nodes[0];
-    let facts = owner.decide(Wish::OpenCircle { name, open, relay }, now, &mut rng);
-    owner.append(facts.expect("opened"));
-    let log = owner.model.circle("drafting").expect("the circle").id;
-    let readers = readers.into_iter().collect();
-    let facts = owner.decide(Wish::SetReaders { log, readers }, now, &mut rng);
-    owner.append(facts.expect("readers"));
-    for number in 0..records {
-        let number = u8::try_from(number).expect("few records");
-        let wish = Wish::Publish {
-            record: RecordId::new([number + 1; 16]),
-            kind: 1,
-            body: vec![number],
-            links: Vec::new(),
-            circles: Some(vec![log]),
-            draft: None,
-        };
-        let facts = owner.decide(wish, now, &mut rng).expect("published");
-        owner.append(facts);
+    let (mut nodes, log) = meeting::confirmed(relay, &mut rng, now);
+    for number in 1..=records {
+        meeting::publish(&mut nodes[0], number, &[number], log, &mut rng, now);
     }
     (nodes, log)
 }

@@ -138,6 +138,42 @@ impl Client {
         present(answer.peer, NO_PEER)
     }
 
+    /// What proves that partners contradicted themselves; of one partner, or of all.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn evidence(
+        &self,
+        rcp: Option<RcpId>,
+    ) -> Result<Vec<v1::FoundEvidence>, ClientError> {
+        let message = v1::ListEvidenceRequest {
+            name: rcp.map(|rcp| RcpName(rcp).to_string()).unwrap_or_default(),
+        };
+        let answer = self
+            .read(message, |channel, request| async move {
+                service(channel).list_evidence(request).await
+            })
+            .await?;
+        Ok(answer.evidence)
+    }
+
+    /// Lets the circles of a partner that contradicted itself go on, after it began them anew.
+    /// Gives how many.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn accept_restart(&self, rcp: RcpId) -> Result<u32, ClientError> {
+        let message = v1::AcceptRestartRequest {
+            name: RcpName(rcp).to_string(),
+        };
+        let answer = self
+            .write(message, |channel, request| async move {
+                service(channel).accept_restart(request).await
+            })
+            .await?;
+        Ok(answer.circles)
+    }
+
     /// Ends a pause.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 
 mod circle;
 mod dates;
+mod evidence;
 mod fail;
 mod find;
 mod peer;
@@ -158,8 +159,9 @@ mod tests {
         let expect = "corridor, corridor status, corridor peer, corridor peer invite, \
             corridor peer accept, corridor peer list, corridor peer number, \
             corridor peer confirm, corridor peer refuse, corridor peer pause, \
-            corridor peer resume, corridor peer leave, corridor circle, corridor circle list, \
-            corridor circle open, corridor circle add, corridor circle remove, corridor record, \
+            corridor peer resume, corridor peer evidence, corridor peer accept-restart, \
+            corridor peer leave, corridor circle, corridor circle list, corridor circle open, \
+            corridor circle add, corridor circle remove, corridor record, \
             corridor record template, corridor record draft, corridor record edit, \
             corridor record drafts, corridor record discard, corridor record publish, \
             corridor record share, corridor record narrow, corridor record withdraw, \

@@ -15,7 +15,7 @@ use super::fail::Failure;
 use super::find::peer_id;
 use super::render::{list_json, peer_json, peer_state, short, short_name, title};
 use super::session::{SecretFile, Session};
-use super::{dates, status};
+use super::{dates, evidence, status};
 use crate::limits::LINK_BYTES_MAX;
 use crate::shown::safe_line;
 use crate::v1;
@@ -63,6 +63,16 @@ pub(super) enum Command {
     /// Ends a pause
     #[command(before_help = "Examples:\n  corridor peer resume \"Bali Process\"")]
     Resume(PeerArg),
+    /// Shows what proves that a partner contradicted itself, and saves it for others to judge
+    #[command(before_help = "Examples:\n  \
+        corridor peer evidence\n  \
+        corridor peer evidence \"Bali Process\" --save proofs")]
+    Evidence(EvidenceArgs),
+    /// Lets the circles of a partner that contradicted itself go on, after it began them anew
+    #[command(before_help = "Examples:\n  \
+        corridor peer accept-restart \"Bali Process\"\n  \
+        corridor peer accept-restart k3v7qa --yes")]
+    AcceptRestart(EndArgs),
     /// Ends the exchange with a partner; it still learns of withdrawals
     #[command(before_help = "Examples:\n  \
         corridor peer leave \"Bali Process\"\n  \
@@ -90,7 +100,7 @@ pub(super) struct AcceptArgs {
 #[derive(Debug, Args)]
 pub(super) struct PeerArg {
     /// Its name, or at least six letters of its identifier
-    peer: String,
+    pub peer: String,
 }
 
 #[derive(Debug, Args)]
@@ -106,12 +116,21 @@ pub(super) struct ConfirmArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct EvidenceArgs {
+    /// Only about this partner: its name, or at least six letters of its identifier
+    pub peer: Option<String>,
+    /// Write each piece to a new file in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct EndArgs {
     #[command(flatten)]
-    peer: PeerArg,
+    pub peer: PeerArg,
     /// Do not ask
     #[arg(long)]
-    yes: bool,
+    pub yes: bool,
 }
 
 pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(), Failure> {
@@ -143,6 +162,8 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
             )
         }
         Command::Leave(args) => leave(session, args).await,
+        Command::Evidence(args) => evidence::show(session, args).await,
+        Command::AcceptRestart(args) => evidence::accept_restart(session, args).await,
     }
 }
 

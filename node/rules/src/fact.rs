@@ -290,6 +290,25 @@ pub enum Fact {
         /// Which log.
         log: LogId,
     },
+    /// Two signed things of an RCP that contradict each other.
+    Evidence {
+        /// About whom.
+        rcp: RcpId,
+        /// An encoded `Evidence`.
+        evidence: Vec<u8>,
+    },
+    /// Lines of a second history of a log, which withdraw or let leave.
+    BranchLines {
+        /// Which log.
+        log: LogId,
+        /// The lines.
+        lines: Vec<Vec<u8>>,
+    },
+    /// A person accepts that a frozen log goes on with its restart.
+    RestartAccepted {
+        /// Which log.
+        log: LogId,
+    },
     /// Lines of ours that are void: a reader held them, and this folder had lost them when their
     /// log was restarted. What they withdraw and let leave counts.
     VoidLines {

@@ -11,6 +11,7 @@
 
 pub mod brake;
 pub mod desk;
+pub mod evidence;
 pub mod fact;
 pub mod ingest;
 pub mod limits;

@@ -22,6 +22,10 @@ pub const HELD_AHEAD_S_MAX: u64 = 2 * 24 * 3_600;
 /// Charters and cards that a peer shows on one connection: it renews its own once in a while, and
 /// passes on those of the partners that the two have in common.
 pub const IDENTITIES_PER_LINK_MAX: u32 = 256;
+/// Proved contradictions of one RCP that are kept: more prove nothing more.
+pub const EVIDENCE_PER_RCP_MAX: usize = 256;
+/// Lines of a second history of a log that are walked to find where it differs.
+pub const BRANCH_LINES_MAX: u64 = 4_000_000;
 /// News of a peer are noted, and an owner says of its own heads that they are its newest, so often.
 pub const NEWS_INTERVAL_MS: u64 = 6 * 3_600 * 1_000;
 /// A log of which nothing was heard for so long may be held back: its readers are told.

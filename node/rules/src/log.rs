@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use corridor_proto::checkpoint::Checkpoint;
+use corridor_proto::checkpoint::{Checkpoint, SignedCheckpoint};
 use corridor_proto::limits::CIRCLE_NAME_BYTES_MAX;
 use corridor_proto::line::{Act, ReadLine, ReaderList};
 use corridor_proto::tree::Tree;
@@ -38,11 +38,23 @@ pub struct Head {
     pub note: String,
 }
 
+impl Head {
+    /// As it was signed.
+    pub fn signed(&self) -> Option<SignedCheckpoint> {
+        SignedCheckpoint::parse(self.note.as_bytes()).ok()
+    }
+}
+
 /// Why a log publishes nothing further here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// A critical line that this version does not understand, at this index.
     NotUnderstood(u64),
+    /// Its owner signed two histories of it. It ends with a restart that a person accepts.
+    Frozen {
+        /// Whether one was accepted.
+        accepted: bool,
+    },
 }
 
 /// The readers that count now.
@@ -116,9 +128,12 @@ pub struct Log {
     pub restarts: Vec<Restart>,
     /// What they made void, of a log of ours.
     pub void: Void,
+    /// Leaf hashes of the withdrawals and leaves that a second history of it has.
+    pub branch: BTreeSet<Hash>,
     /// Whether it came out of a backup and was not yet compared with its owner's: it is hidden.
     pub uncompared: bool,
-    /// The highest incarnation of it that a reader showed.
+    /// The highest incarnation of it that was shown: of ours by a reader, of a frozen one by
+    /// anybody.
     pub shown: u64,
     /// How often it was taken again.
     pub rewinds: usize,
@@ -178,6 +193,7 @@ impl Log {
             missing: BTreeMap::new(),
             restarts: Vec::new(),
             void: Void::default(),
+            branch: BTreeSet::new(),
             uncompared: false,
             shown: 0,
             rewinds: 0,
@@ -186,8 +202,22 @@ impl Log {
         }
     }
 
-    /// Forgets its lines: they are taken again from the first. What stopped it goes on doing so.
+    /// Whether its owner signed two histories of it.
+    pub const fn is_frozen(&self) -> bool {
+        matches!(self.stop, Some(Stop::Frozen { .. }))
+    }
+
+    /// Whether a restart of it may be followed: of a frozen one only if a person accepted it.
+    pub const fn follows_restarts(&self) -> bool {
+        !matches!(self.stop, Some(Stop::Frozen { accepted: false }))
+    }
+
+    /// Forgets its lines: they are taken again from the first. What stopped it goes on doing so,
+    /// unless a person accepted the restart.
     pub(crate) fn rewind(&mut self) {
+        if self.is_frozen() && self.follows_restarts() {
+            self.stop = None;
+        }
         self.tree = Tree::new();
         self.head = None;
         self.held_head = None;

@@ -4,6 +4,7 @@
 //! its index; the rest is here. **Invariant:** [`Model::apply`] is the only way to change it, and
 //! the same facts in the same order give the same model.
 
+mod heard;
 mod lines;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,10 +17,10 @@ use corridor_proto::line::ReaderList;
 use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
 
 use crate::brake::Brake;
+use crate::evidence::Kept;
 use crate::fact::{Fact, Place, SignedStart, unblob};
 use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION, RESTORED};
-use crate::limits::NEWS_ALARM_MS;
-use crate::log::{Head, Log, Readers, Sort, fits_circle};
+use crate::log::{Head, Log, Readers, Sort, Stop, fits_circle};
 use crate::peer::{Peer, PeerState};
 use crate::row::{Named, RecordKey, RecordRow};
 
@@ -99,6 +100,10 @@ pub struct Model {
     /// The newest receipts that are passed on, by log and holder: of readers for logs of others,
     /// and of owners, we among them, for their own.
     pub passing: BTreeMap<(LogId, RcpId), Receipt>,
+    /// Evidence, in the order in which it was found.
+    pub evidence: Vec<Kept>,
+    /// Records that two texts of one version are known of.
+    pub contested: BTreeSet<RecordKey>,
     /// Open invitations: hash of the token, and when each ends.
     pub invitations: BTreeMap<Hash, UnixMillis>,
     /// Tokens of invitations that we accepted and that are not yet answered.
@@ -131,6 +136,8 @@ impl Model {
             drafts: BTreeMap::new(),
             held: BTreeMap::new(),
             passing: BTreeMap::new(),
+            evidence: Vec::new(),
+            contested: BTreeSet::new(),
             invitations: BTreeMap::new(),
             accepted: BTreeMap::new(),
             starts: BTreeSet::new(),
@@ -248,7 +255,10 @@ impl Model {
                 sort,
                 name,
             } => {
-                let log = Log::new(*owner, *seed, *sort, name.clone());
+                let mut log = Log::new(*owner, *seed, *sort, name.clone());
+                if self.is_proved_against(&log) {
+                    log.stop = Some(Stop::Frozen { accepted: false });
+                }
                 self.logs.entry(log.id).or_insert(log);
             }
             Fact::Lines { log, from, lines } => return self.lines(rows, log, *from, lines),
@@ -367,6 +377,13 @@ impl Model {
                     log.uncompared = false;
                 }
             }
+            Fact::Evidence { rcp, evidence } => return self.contradicted(rows, rcp, evidence),
+            Fact::BranchLines { log, lines } => return self.branch_lines(rows, log, lines),
+            Fact::RestartAccepted { log } => {
+                if let Some(log) = self.logs.get_mut(log).filter(|log| log.is_frozen()) {
+                    log.stop = Some(Stop::Frozen { accepted: true });
+                }
+            }
             Fact::Rewound { log } => return self.rewind(rows, log),
             Fact::VoidLines { log, lines } => return self.void_lines(rows, log, lines),
         }
@@ -380,6 +397,8 @@ impl Model {
         self.brakes.remove(rcp);
         self.held.retain(|(_, holder), _| holder != rcp);
         self.forget_passing(rcp);
+        self.evidence.retain(|kept| kept.rcp != *rcp);
+        self.contested.retain(|key| key.rcp != *rcp);
         let known = self.known.remove(rcp);
         let mut places: Vec<Place> = known
             .and_then(|known| known.card_place)
@@ -504,53 +523,6 @@ impl Model {
             .collect()
     }
 
-    fn receipt(&mut self, holder: &RcpId, note: &str) {
-        let Some(charter) = self.charter(holder) else {
-            return;
-        };
-        let Ok(held) = Held::verify(note.as_bytes(), charter) else {
-            return;
-        };
-        let log = held.checkpoint.log;
-        let is_ours = self.logs.get(&log).is_some_and(|log| log.owner == self.me);
-        if is_ours && *holder != self.me {
-            self.held.insert((log, *holder), held);
-        } else {
-            let note = note.to_owned();
-            self.passing.insert((log, *holder), Receipt { held, note });
-        }
-    }
-
-    fn forget_passing(&mut self, rcp: &RcpId) {
-        let logs = &self.logs;
-        let of = |log: &LogId| logs.get(log).map(|log| log.owner);
-        self.passing
-            .retain(|(log, holder), _| holder != rcp && of(log) != Some(*rcp));
-    }
-
-    /// When something was last heard of a log of another RCP, from its owner or of it: to a quarter
-    /// of a day. `None` if never.
-    pub fn news(&self, log: &Log) -> Option<UnixMillis> {
-        let met = self.peers.get(&log.owner).map(|peer| peer.met);
-        let said = self.passing.get(&(log.id, log.owner));
-        let said = said.map(|receipt| UnixMillis(receipt.held.time_s.saturating_mul(1_000)));
-        met.max(said).filter(|at| at.0 > 0)
-    }
-
-    /// Since when nothing was heard of a log of `rcp` that we follow, if that is longer than a day:
-    /// something may be held back from us.
-    pub fn silent_since(&self, rcp: &RcpId, now: UnixMillis) -> Option<UnixMillis> {
-        let peer = self.peers.get(rcp)?;
-        let is_followed = matches!(peer.state, PeerState::Active | PeerState::Paused);
-        let logs = self.logs.values();
-        let heard = logs
-            .filter(|log| log.owner == *rcp && is_followed)
-            .map(|log| self.news(log).unwrap_or(peer.since));
-        heard
-            .min()
-            .filter(|heard| now.since(*heard) >= NEWS_ALARM_MS)
-    }
-
     /// All places in it, for the store to replace those of what it moved.
     pub fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
         let cards = self.known.values_mut();
@@ -563,7 +535,13 @@ impl Model {
     }
 
     /// Notes which bodies of a row are still to be fetched.
-    pub fn note_missing(&mut self, record: RecordId, row: &RecordRow) {
+    pub fn note_missing(&mut self, key: RecordKey, row: &RecordRow) {
+        let record = key.record;
+        if row.conflicts.is_empty() {
+            self.contested.remove(&key);
+        } else {
+            self.contested.insert(key);
+        }
         for stand in row.stands.iter().filter(|stand| row.wants(stand)) {
             if let Some(log) = self.logs.get_mut(&stand.log) {
                 let version_hash = stand.version_hash;

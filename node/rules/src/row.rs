@@ -117,17 +117,31 @@ impl RecordRow {
         self.stands.iter().find(|stand| stand.log == *log)
     }
 
+    fn stands_above(&self, stand: &Stand) -> bool {
+        !stand.left && !stand.void && stand.version > self.burnt()
+    }
+
+    /// Two texts were signed under one version: it is hidden.
+    pub fn contradict(&mut self, version: u64) {
+        if version > self.burnt() {
+            self.conflicts.insert(version);
+        }
+    }
+
     /// Whether a stand is in force: not left, not burnt, not contradicted.
     pub fn lives(&self, stand: &Stand) -> bool {
-        !stand.left
-            && !stand.void
-            && stand.version > self.burnt()
-            && !self.conflicts.contains(&stand.version)
+        self.stands_above(stand) && !self.conflicts.contains(&stand.version)
     }
 
     /// The stand in force in a log.
     pub fn living(&self, log: &LogId) -> Option<&Stand> {
         self.stand(log).filter(|stand| self.lives(stand))
+    }
+
+    /// The stand whose text a log's readers are given: the one in force, and one of two that
+    /// contradict each other, which nobody shows and which prove it.
+    pub fn given(&self, log: &LogId) -> Option<&Stand> {
+        self.stand(log).filter(|stand| self.stands_above(stand))
     }
 
     /// The body held of a version, if it came and was not erased.
@@ -145,9 +159,11 @@ impl RecordRow {
             .find(|held| !held.erased && held.version > burnt)
     }
 
-    /// Whether the body of a stand is still to be fetched.
+    /// Whether the body of a stand is still to be fetched. Of one that is contradicted both texts
+    /// are, though neither is shown: together they are the evidence.
     pub fn wants(&self, stand: &Stand) -> bool {
-        self.lives(stand)
+        let is_contested = self.conflicts.contains(&stand.version) && self.stands_above(stand);
+        (self.lives(stand) || is_contested)
             && self.body(&stand.version_hash).is_none()
             && !self
                 .quarantined

@@ -160,7 +160,7 @@ fn standing_at(
         record,
     })?;
     let stand = row
-        .living(&log.id)
+        .given(&log.id)
         .filter(|stand| stand.index == index)?
         .clone();
     Some((row, stand))

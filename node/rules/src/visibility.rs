@@ -162,6 +162,15 @@ fn may_peer_read(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> Res
     }
 }
 
+/// May heads of another RCP's log be compared with `peer`? It is an open one, and both sides know
+/// by its list that the other reads it.
+pub fn may_compare(model: &Model, log: &Log, peer: &RcpId, now: UnixMillis) -> bool {
+    log.sort == Sort::Open
+        && log.owner != model.me
+        && owner_confirmed(model, log).is_ok()
+        && may_peer_read(model, log, peer, now).is_ok()
+}
+
 fn owner_confirmed(model: &Model, log: &Log) -> Result<(), Denial> {
     if log.uncompared {
         Err(Denial::NotCompared)

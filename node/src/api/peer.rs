@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
+use corridor_proto::evidence::Proved;
 use corridor_proto::{RcpId, v1};
 use corridor_rules::PeerState;
 use corridor_rules::desk::Wish;
+use corridor_rules::evidence::Kept;
 use corridor_store::View;
 use tonic::{Request, Response, Status};
 
 use super::rpc::peer_service_server::PeerService;
 use super::{Api, names, status};
 use crate::edge;
+use crate::status::Seen;
 
 impl Api {
     fn peer_message(&self, view: &View<'_>, rcp: &RcpId, held: u64) -> Result<v1::Peer, Status> {
@@ -42,12 +45,13 @@ impl Api {
             },
             state: state(peer.state).into(),
             since_ms: peer.since.0,
-            sentence: found.sentence(
-                peer.state,
-                behind,
-                view.delayed_until(rcp),
-                view.silent_since(rcp, edge::now()),
-            ),
+            sentence: found.sentence(&Seen {
+                state: peer.state,
+                behind_by: behind,
+                delayed: view.delayed_until(rcp),
+                silent: view.silent_since(rcp, edge::now()),
+                contradicts: view.evidence.iter().any(|kept| kept.rcp == *rcp),
+            }),
             connected,
             up_to_date: connected && found.is_quiet && behind == 0,
             addresses: card
@@ -68,6 +72,21 @@ impl Api {
         self.desk.wish(wish).await.map_err(status::desk)?;
         self.one_peer(&rcp)
     }
+}
+
+fn evidence_message(view: &View<'_>, number: usize, kept: &Kept) -> Option<v1::FoundEvidence> {
+    let charter = view.charter(&kept.rcp)?;
+    let log = match kept.proved {
+        Proved::Log { log, .. } => view.logs.get(&log),
+        Proved::Version { .. } | Proved::Rcp => None,
+    };
+    let restarted = log.is_some_and(|log| !log.follows_restarts() && log.shown > log.incarnation);
+    Some(v1::FoundEvidence {
+        name: format!("rcps/{}/evidence/{number}", kept.rcp),
+        sentence: status::proved(&kept.proved, log, restarted),
+        file: kept.file(charter),
+        restarted,
+    })
 }
 
 /// Records with a body held here, by RCP.
@@ -187,6 +206,39 @@ impl PeerService for Api {
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         let peer = Some(self.peer_wish(rcp, Wish::Pause { rcp }).await?);
         Ok(Response::new(v1::PausePeerResponse { peer }))
+    }
+
+    async fn list_evidence(
+        &self,
+        request: Request<v1::ListEvidenceRequest>,
+    ) -> Result<Response<v1::ListEvidenceResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let name = request.into_inner().name;
+        let of = match name.as_str() {
+            "" => None,
+            name => Some(names::parse_rcp("name", name)?),
+        };
+        let evidence = self.desk.store().read(|view| {
+            let found = (1_usize..).zip(&view.evidence);
+            let found = found.filter(|(_, kept)| of.is_none_or(|rcp| rcp == kept.rcp));
+            found
+                .filter_map(|(number, kept)| evidence_message(view, number, kept))
+                .collect()
+        });
+        Ok(Response::new(v1::ListEvidenceResponse { evidence }))
+    }
+
+    async fn accept_restart(
+        &self,
+        request: Request<v1::AcceptRestartRequest>,
+    ) -> Result<Response<v1::AcceptRestartResponse>, Status> {
+        self.secretariat(request.metadata())?;
+        let rcp = names::parse_rcp("name", &request.into_inner().name)?;
+        let done = self.desk.wish(Wish::AcceptRestart { rcp }).await;
+        let circles = done.map_err(status::desk)?.facts.len();
+        Ok(Response::new(v1::AcceptRestartResponse {
+            circles: u32::try_from(circles).unwrap_or(u32::MAX),
+        }))
     }
 
     async fn resume_peer(

@@ -3,7 +3,9 @@
 //! **Invariant:** the only mapping from errors to `tonic::Status`; internal text is logged here and
 //! not sent.
 
+use corridor_proto::evidence::Proved;
 use corridor_proto::kinds;
+use corridor_rules::Log;
 use corridor_rules::desk::DeskRefusal;
 use corridor_store::StoreError;
 use corridor_store::journal::JournalError;
@@ -132,4 +134,37 @@ pub fn store(error: StoreError) -> Status {
         }
     };
     with_reason(code, reason, error.to_string())
+}
+
+/// What evidence proves, in one sentence with what follows from it and what to do.
+pub fn proved(proved: &Proved, log: Option<&Log>, restarted: bool) -> String {
+    let name = log
+        .map(|log| log.name.as_str())
+        .filter(|name| !name.is_empty());
+    let circle = name.map_or_else(
+        || "a circle".to_owned(),
+        |name| format!("the circle {name}"),
+    );
+    match proved {
+        Proved::Log { .. } if restarted => format!(
+            "It signed two histories of {circle}, and has begun it anew since. Ask by telephone \
+             what happened; then corridor peer accept-restart lets the circle go on."
+        ),
+        Proved::Log { .. } if log.is_some_and(Log::is_frozen) => format!(
+            "It signed two histories of {circle}. Nothing further is taken from it but what it \
+             withdraws, until it begins the circle anew. Call it: two copies of its node may run, \
+             or its key was stolen."
+        ),
+        Proved::Log { .. } => format!(
+            "It signed two histories of {circle}. It has begun the circle anew since, and it goes \
+             on."
+        ),
+        Proved::Version { .. } => "It signed two different texts as one version of a record. \
+             Neither is shown, until it publishes a later version or withdraws the record."
+            .to_owned(),
+        Proved::Rcp => "Its recovery key was used twice: there are two successions of its keys. \
+             Nothing further is taken from it but what it withdraws; it can go on only under a new \
+             identifier, which you confirm by a new safety number."
+            .to_owned(),
+    }
 }

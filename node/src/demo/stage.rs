@@ -199,7 +199,7 @@ impl Stage {
             for (other, peer) in self.actors.iter().filter(|(_, peer)| peer.rcp != actor.rcp) {
                 let status = actor.node.exchange.statuses.of(&peer.rcp);
                 if !status.is_quiet {
-                    let sentence = status.sentence(PeerState::Active, 0, None, None);
+                    let sentence = status.sentence(&crate::status::Seen::of(PeerState::Active));
                     said.push(format!("{id} about {other}: {sentence}"));
                 }
             }

@@ -58,6 +58,9 @@ const COMPARED: u8 = 47;
 const SHOWN: u8 = 48;
 const MET: u8 = 49;
 const SUSPENDED: u8 = 50;
+const EVIDENCE: u8 = 51;
+const BRANCH_LINES: u8 = 52;
+const RESTART_ACCEPTED: u8 = 53;
 
 /// The frame of a fact.
 ///
@@ -111,6 +114,14 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
         Fact::VoidLines { log, lines } => {
             (VOID_LINES, put_lines(new.bytes(log.as_bytes()), lines)?)
         }
+        Fact::Evidence { rcp, evidence } => {
+            let writer = new.bytes(rcp.as_bytes()).count(WHAT, evidence.len())?;
+            (EVIDENCE, writer.bytes(evidence))
+        }
+        Fact::BranchLines { log, lines } => {
+            (BRANCH_LINES, put_lines(new.bytes(log.as_bytes()), lines)?)
+        }
+        Fact::RestartAccepted { log } => (RESTART_ACCEPTED, new.bytes(log.as_bytes())),
         Fact::Rewound { log } => (REWOUND, new.bytes(log.as_bytes())),
         Fact::Head { log, note } => (HEAD, new.bytes(log.as_bytes()).text(WHAT, note)?),
         Fact::List { log, hash, .. } => (LIST, new.bytes(log.as_bytes()).bytes(hash.as_bytes())),
@@ -271,6 +282,17 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         VOID_LINES => Fact::VoidLines {
             log: LogId::new(read.array()?),
             lines: lines(&mut read)?,
+        },
+        EVIDENCE => Fact::Evidence {
+            rcp: RcpId::new(read.array()?),
+            evidence: counted(&mut read)?,
+        },
+        BRANCH_LINES => Fact::BranchLines {
+            log: LogId::new(read.array()?),
+            lines: lines(&mut read)?,
+        },
+        RESTART_ACCEPTED => Fact::RestartAccepted {
+            log: LogId::new(read.array()?),
         },
         REWOUND => Fact::Rewound {
             log: LogId::new(read.array()?),

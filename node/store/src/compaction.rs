@@ -225,6 +225,9 @@ impl<'a> Look<'a> {
             | Fact::Compared { .. }
             | Fact::Shown { .. }
             | Fact::Rewound { .. }
+            | Fact::Evidence { .. }
+            | Fact::BranchLines { .. }
+            | Fact::RestartAccepted { .. }
             | Fact::VoidLines { .. } => true,
         }
     }

@@ -156,7 +156,7 @@ fn good(name: &str, of: &str, form: Form) -> Json {
     let parts = parts(&form);
     let message = message(Some(form));
     let proved = match judge(&message, of).expect("proved") {
-        Proved::Log(log) => object([("log", hex(log.as_bytes()))]),
+        Proved::Log { log, .. } => object([("log", hex(log.as_bytes()))]),
         Proved::Version { record, version } => object([
             ("record", hex(record.as_bytes())),
             ("version", ordinal(version)),

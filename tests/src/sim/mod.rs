@@ -14,6 +14,7 @@ pub mod check;
 pub mod driver;
 pub mod feed;
 pub mod links;
+pub mod meeting;
 pub mod network;
 pub mod node;
 pub mod partners;

@@ -32,7 +32,8 @@ fn signing_key(seed: u8, seq: u8) -> SecretKey {
     SecretKey::from_seed(&[[seed, seq, 1, 7].repeat(8).try_into().expect("32")][0])
 }
 
-fn recovery_key(seed: u8, seq: u8) -> SecretKey {
+/// The recovery key of a node after so many rotations; `seed` as in [`Node::new`].
+pub fn recovery_key(seed: u8, seq: u8) -> SecretKey {
     SecretKey::from_seed(&[[seed, seq, 2, 7].repeat(8).try_into().expect("32")][0])
 }
 
@@ -144,6 +145,26 @@ impl Node {
         };
         copy.rebuild(self.store.chunk);
         copy
+    }
+
+    /// A second node with the same groups and the same keys, as a copied folder makes one.
+    pub fn copied(&self) -> Self {
+        let keys = self.keys.iter();
+        let keys = keys.map(|key| SecretKey::from_seed(&key.seed()));
+        Self {
+            keys: keys.collect(),
+            ..self.folded_again()
+        }
+    }
+
+    /// Carries out a wish.
+    ///
+    /// # Errors
+    /// The desk's refusal.
+    pub fn wish(&mut self, wish: Wish, now: UnixMillis, rng: &mut Rng) -> Result<(), DeskRefusal> {
+        let facts = self.decide(wish, now, rng)?;
+        self.append(facts);
+        Ok(())
     }
 
     /// Decides a wish; nothing is durable yet.

@@ -9,6 +9,8 @@ pub fn same_model(live: &Model, again: &Model) {
     assert_eq!(live.notes, again.notes, "I9: notes");
     assert_eq!(live.drafts, again.drafts, "I9: drafts");
     assert_eq!(live.held, again.held, "I9: receipts");
+    assert_eq!(live.evidence, again.evidence, "I9: evidence");
+    assert_eq!(live.contested, again.contested, "I9: contested records");
     assert_eq!(live.passing, again.passing, "I9: receipts passed on");
     assert_eq!(live.invitations, again.invitations, "I9: invitations");
     assert_eq!(live.accepted, again.accepted, "I9: accepted invitations");

@@ -178,7 +178,7 @@ impl Meeting {
         let statuses = &self.office.node().exchange.statuses;
         let sentence = || {
             let status = statuses.of(&self.partner.rcp);
-            status.sentence(PeerState::Invited, 0, None, None)
+            status.sentence(&corridor_node::status::Seen::of(PeerState::Invited))
         };
         let waited = until(words, || sentence().contains(words)).await;
         waited.with_context(sentence)

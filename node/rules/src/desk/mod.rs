@@ -170,6 +170,7 @@ impl Desk<'_> {
             Wish::OtherCopyGone => self.other_copy_gone(),
             Wish::ShowUncompared => self.show_uncompared(),
             Wish::Restart => self.restart(),
+            Wish::AcceptRestart { rcp } => self.accept_restart(rcp),
             Wish::RenewCard { card } => Ok(vec![Fact::Card {
                 rcp: self.model.me,
                 card,
@@ -286,6 +287,7 @@ const fn signs_nothing(wish: &Wish) -> bool {
             | Wish::SetReaders { .. }
             | Wish::OtherCopyGone
             | Wish::ShowUncompared
+            | Wish::AcceptRestart { .. }
             | Wish::Restart
     )
 }

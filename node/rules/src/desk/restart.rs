@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use corridor_proto::checkpoint::Held;
 use corridor_proto::line::{Act, WHOLE_RECORD};
-use corridor_proto::{LogId, RecordId, UnixMillis};
+use corridor_proto::{LogId, RcpId, RecordId, UnixMillis};
 
 use super::publish::withdrawal_logs;
 use super::{Decision, Desk, DeskRefusal};
@@ -41,6 +41,21 @@ impl Desk<'_> {
             return Err(DeskRefusal::Nothing("no other copy of this node was seen"));
         }
         Ok(vec![Fact::OtherCopyGone { at: self.now }])
+    }
+
+    /// A person takes it that a partner that contradicted itself has begun its circles anew.
+    pub(super) fn accept_restart(&self, rcp: RcpId) -> Decision {
+        let logs = self.model.logs.values().filter(|log| log.owner == rcp);
+        let restarted = logs.filter(|log| !log.follows_restarts() && log.shown > log.incarnation);
+        let facts: Vec<Fact> = restarted
+            .map(|log| Fact::RestartAccepted { log: log.id })
+            .collect();
+        if facts.is_empty() {
+            return Err(DeskRefusal::Nothing(
+                "no frozen circle of this partner was restarted, as far as this node has heard",
+            ));
+        }
+        Ok(facts)
     }
 
     /// A person takes what a backup had of other RCPs as it is: it may lack withdrawals.

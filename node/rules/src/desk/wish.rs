@@ -159,6 +159,11 @@ pub enum Wish {
     ShowUncompared,
     /// Sign again: each log of ours goes on in a new incarnation.
     Restart,
+    /// Let the frozen circles of a peer go on with its restart.
+    AcceptRestart {
+        /// Whose.
+        rcp: RcpId,
+    },
     /// End the relation with a peer.
     Leave {
         /// Which.

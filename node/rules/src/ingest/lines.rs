@@ -10,7 +10,7 @@ use corridor_proto::package::{Package, VerifiedPackage};
 use corridor_proto::tree::{Frontier, leaf_hash, verify_inclusion};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
-use super::may_give;
+use super::{may_give, own};
 use crate::brake;
 use crate::fact::{Fact, blob};
 use crate::limits::{LOGS_PER_RCP_MAX, RESTARTS_MAX};
@@ -43,6 +43,9 @@ pub(super) fn lines(
     }
     let head = target(model, known, message, charter, &id)?;
     let is_rewound = rewinds(known, message.from, head.checkpoint())?;
+    if known.is_some_and(|log| waits_for_a_person(log, head.checkpoint(), is_rewound)) {
+        return Ok(Vec::new());
+    }
     let Some(package) = continued(known.filter(|_| !is_rewound), message, head.checkpoint())?
     else {
         return Ok(Vec::new());
@@ -94,6 +97,13 @@ fn room_for_a_log(model: &Model, owner: &RcpId) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether a frozen log goes on with a restart that nobody accepted yet, or not from its first
+/// line.
+fn waits_for_a_person(log: &Log, head: &Checkpoint, is_rewound: bool) -> bool {
+    let is_followed = is_rewound && log.follows_restarts();
+    log.is_frozen() && head.incarnation > log.incarnation && !is_followed
+}
+
 /// Whether a package begins a log anew that was restarted on another branch.
 fn rewinds(known: Option<&Log>, from: u64, head: &Checkpoint) -> Result<bool, Refusal> {
     let is_other = |log: &&Log| head.incarnation > log.incarnation && from == 0 && log.size() > 0;
@@ -137,6 +147,46 @@ fn continued(
         return Err(Refusal::new("checkpoint", Reason::WrongIncarnation));
     }
     Ok(Some(package))
+}
+
+/// Lines of a second history of a log that forked: what they withdraw and let leave counts.
+/// `frontier` is that history before them.
+pub(super) fn branch(
+    model: &Model,
+    (peer, owner): (&RcpId, &RcpId),
+    id: &LogId,
+    message: &v1::Package,
+    frontier: &Frontier,
+) -> Result<Vec<Fact>, Refusal> {
+    let refuse = |reason| Refusal::new("package", reason);
+    if *owner == model.me || !may_give(model, peer, owner) {
+        return Err(refuse(Reason::NotEntitled));
+    }
+    let charter = model.charter(owner);
+    let charter = charter.ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let log = model.logs.get(id).filter(|log| log.owner == *owner);
+    let log = log.ok_or_else(|| refuse(Reason::WrongLog))?;
+    let head = SignedCheckpoint::parse(&message.checkpoint)?.verify(charter)?;
+    if head.checkpoint().log != *id {
+        return Err(refuse(Reason::WrongLog));
+    }
+    let package = own::verify(message, frontier, &head)?;
+    let takes = |line: &ReadLine| {
+        matches!(line, ReadLine::Line(line)
+            if matches!(line.act, Act::Withdraw(_) | Act::Leave { .. }))
+    };
+    let lines = own::differing(log, &package).filter(|(at, _)| {
+        takes(&package.lines()[*at].1) && !log.branch.contains(&package.leaves()[*at])
+    });
+    let lines: Vec<Vec<u8>> = lines.map(|(_, line)| line.clone()).collect();
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bodies = named_bodies(owner, id, &package, &message.bodies)?;
+    let notes = bodies.into_iter();
+    let notes = notes.filter(|fact| matches!(fact, Fact::Note { .. }));
+    let counted = Fact::BranchLines { log: *id, lines };
+    Ok(std::iter::once(counted).chain(notes).collect())
 }
 
 /// A head that signs again what is held.

@@ -18,7 +18,9 @@ use corridor_proto::{
     Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, StartNumber, UnixMillis, v1,
 };
 
+use crate::evidence;
 use crate::fact::{Fact, SignedStart};
+use crate::log::Log;
 use crate::model::{Model, Rows};
 use crate::peer::{Call, PeerState, may_call};
 
@@ -119,6 +121,33 @@ pub enum Arrival {
         /// Why.
         reason: Reason,
     },
+    /// Two signed things of one RCP that contradict each other.
+    Evidence {
+        /// From whom, or in whose session it was found.
+        peer: RcpId,
+        /// The evidence.
+        evidence: Box<v1::Evidence>,
+    },
+    /// Lines of a second history of a log.
+    BranchPackage {
+        /// From whom.
+        peer: RcpId,
+        /// Whose log it is.
+        owner: RcpId,
+        /// Which log.
+        log: LogId,
+        /// The lines.
+        package: Box<v1::Package>,
+        /// That history before them.
+        frontier: Frontier,
+    },
+    /// A frozen log was restarted by its owner.
+    Restarted {
+        /// Which log.
+        log: LogId,
+        /// The incarnation shown.
+        incarnation: u64,
+    },
     /// A session with the peer brought all that it has.
     Met {
         /// Which.
@@ -164,14 +193,22 @@ pub fn decide(
     now: UnixMillis,
 ) -> Result<Vec<Fact>, Refusal> {
     match arrival {
-        Arrival::Identity(found) => identity(model, found),
-        Arrival::Start { rcp, start } => Ok(match model.peers.get(rcp) {
-            Some(peer) if peer.start.number != start.number => vec![Fact::PeerStart {
-                rcp: *rcp,
-                start: *start,
-            }],
-            _ => Vec::new(),
-        }),
+        Arrival::Identity(found) => {
+            let forked = evidence::of_identity(model, found);
+            let forked = forked.map(|fork| evidence::decide(model, &found.charter.rcp(), &fork));
+            match forked {
+                Some(Ok(facts)) if !facts.is_empty() => Ok(facts),
+                _ => identity(model, found),
+            }
+        }
+        Arrival::Evidence { peer, evidence } => evidence::decide(model, peer, evidence),
+        Arrival::BranchPackage {
+            peer,
+            owner,
+            log,
+            package,
+            frontier,
+        } => lines::branch(model, (peer, owner), log, package, frontier),
         Arrival::Package {
             peer,
             owner,
@@ -190,40 +227,72 @@ pub fn decide(
             package,
             frontier,
         } => own::void(model, peer, seed, package, frontier),
-        Arrival::StartKnown { rcp, number } => Ok(if model.awaited.contains(rcp) {
-            vec![Fact::StartKnown {
-                rcp: *rcp,
-                number: *number,
-            }]
-        } else {
-            Vec::new()
-        }),
-        Arrival::Compared { peer, logs } => {
-            let logs = logs.iter().filter_map(|id| model.logs.get(id));
-            let logs = logs.filter(|log| log.owner == *peer && log.uncompared);
-            Ok(logs.map(|log| Fact::Compared { log: log.id }).collect())
-        }
         Arrival::Head { peer, owner, note } => lines::head_again(model, peer, owner, note),
-        Arrival::Met { peer } => Ok(vec![Fact::Met {
-            rcp: *peer,
-            at: now,
-        }]),
         Arrival::Records { peer, log, records } => {
             records::records(model, rows, peer, log, records)
         }
+        Arrival::Held { peer, owner, note } => receipts::receipt(model, peer, owner, note, now),
+        Arrival::Restarted { .. }
+        | Arrival::Start { .. }
+        | Arrival::StartKnown { .. }
+        | Arrival::Compared { .. }
+        | Arrival::Met { .. }
+        | Arrival::Bad { .. }
+        | Arrival::StopSigning { .. } => Ok(noted(model, arrival, now)),
+    }
+}
+
+/// What a link verified already is only noted.
+fn noted(model: &Model, arrival: &Arrival, now: UnixMillis) -> Vec<Fact> {
+    match arrival {
+        Arrival::Restarted { log, incarnation } => {
+            let is_new = |log: &&Log| log.is_frozen() && log.shown < *incarnation;
+            let found = model.logs.get(log).filter(is_new);
+            let shown = found.map(|log| Fact::Shown {
+                log: log.id,
+                incarnation: *incarnation,
+            });
+            shown.into_iter().collect()
+        }
+        Arrival::Start { rcp, start } => match model.peers.get(rcp) {
+            Some(peer) if peer.start.number != start.number => vec![Fact::PeerStart {
+                rcp: *rcp,
+                start: *start,
+            }],
+            _ => Vec::new(),
+        },
+        Arrival::StartKnown { rcp, number } => {
+            if model.awaited.contains(rcp) {
+                vec![Fact::StartKnown {
+                    rcp: *rcp,
+                    number: *number,
+                }]
+            } else {
+                Vec::new()
+            }
+        }
+        Arrival::Compared { peer, logs } => {
+            let logs = logs.iter().filter_map(|id| model.logs.get(id));
+            let logs = logs.filter(|log| log.owner == *peer && log.uncompared);
+            logs.map(|log| Fact::Compared { log: log.id }).collect()
+        }
+        Arrival::Met { peer } => vec![Fact::Met {
+            rcp: *peer,
+            at: now,
+        }],
         Arrival::Bad {
             rcp,
             record,
             version_hash,
             reason,
-        } => Ok(vec![Fact::Quarantine {
+        } => vec![Fact::Quarantine {
             rcp: *rcp,
             record: *record,
             version_hash: *version_hash,
             reason: reason.code().to_owned(),
-        }]),
-        Arrival::Held { peer, owner, note } => receipts::receipt(model, peer, owner, note, now),
-        Arrival::StopSigning { reason } => Ok(stop_signing(model, reason)),
+        }],
+        Arrival::StopSigning { reason } => stop_signing(model, reason),
+        _ => Vec::new(),
     }
 }
 
@@ -241,7 +310,7 @@ pub(crate) fn may_give(model: &Model, peer: &RcpId, owner: &RcpId) -> bool {
         && model.is_confirmed(owner)
 }
 
-fn stop_signing(model: &Model, reason: &str) -> Vec<Fact> {
+pub(crate) fn stop_signing(model: &Model, reason: &str) -> Vec<Fact> {
     let stopped = Fact::SigningStopped {
         reason: reason.to_owned(),
     };

@@ -1,17 +1,19 @@
 //! The `Carry` side of a link: pulls and packages, wants and records, credits.
 
 use corridor_proto::limits::{PACKAGE_BYTES_MAX, WANT_RANGES_MAX};
-use corridor_proto::{LogId, Reason, Refusal, v1, wire};
+use corridor_proto::record::{Header, SignedRecord};
+use corridor_proto::{LogId, RcpId, Reason, Refusal, v1, wire};
 use prost::Message;
 
 use super::{Closing, Context, Following, Link, Output, Serving, carry, reads};
+use crate::evidence;
 use crate::ingest::{Arrival, Unverified};
 use crate::limits::{
     CREDIT_BYTES, EARLY_FRAMES_MAX, STEP_BYTES, STEP_LOOKS, WANTED_RANGES_MAX, WANTS_IN_FLIGHT,
 };
 use crate::log::Log;
 use crate::peer::{Call, may_call};
-use crate::row::Named;
+use crate::row::{HeldVersion, Named, RecordKey};
 use crate::serve::{self, Target};
 use v1::carry_frame::Frame;
 
@@ -48,7 +50,7 @@ impl Link {
             Frame::Pull(pull) => self.pull(&pull, context, out),
             Frame::Package(package) => self.package(package, context, out),
             Frame::Want(want) => self.want(&want, context),
-            Frame::Records(records) => self.records(records, out),
+            Frame::Records(records) => self.records(records, context, out),
             Frame::Gone(gone) => self.gone(&gone),
             Frame::Credit(credit) => {
                 let bytes = i64::try_from(credit.bytes).unwrap_or(i64::MAX);
@@ -156,6 +158,13 @@ impl Link {
         if following.back.is_some() {
             return self.package_of_ours(id, package, context, out);
         }
+        if following
+            .branch
+            .as_ref()
+            .is_some_and(|b| b.from().is_some())
+        {
+            return self.package_of_branch(id, package, context, out);
+        }
         if let Some(relayed) = &mut following.relayed {
             relayed.note(&package);
         }
@@ -193,22 +202,40 @@ impl Link {
         Ok(())
     }
 
-    fn records(&mut self, message: v1::Records, out: &mut Vec<Output>) -> Result<(), Refusal> {
+    fn records(
+        &mut self,
+        message: v1::Records,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
         let id = LogId::from_slice(&message.log)?;
         let unasked = Refusal::new("record", Reason::NotEntitled);
         let following = self.following.get_mut(&id).ok_or(unasked)?;
+        let mut evidence = Vec::new();
         let mut records = Vec::with_capacity(message.records.len());
         for item in message.records {
             let index = item.index;
             let named = following.in_flight.remove(&index).ok_or(unasked)?;
             following.answered.insert(index, Some(named.version_hash));
-            records.push((index, named, wire::record(item)));
+            let record = wire::record(item);
+            evidence.extend(
+                record
+                    .as_ref()
+                    .ok()
+                    .and_then(|record| contradicted(&following.owner, &named, record, context)),
+            );
+            records.push((index, named, record));
         }
         out.push(Output::Verify(Unverified {
             peer: self.peer,
             owner: following.owner,
             log: id,
             records,
+        }));
+        let peer = self.peer;
+        out.extend(evidence.into_iter().map(|evidence| {
+            let evidence = Box::new(evidence);
+            Output::Arrival(Arrival::Evidence { peer, evidence })
         }));
         Ok(())
     }
@@ -251,6 +278,7 @@ impl Link {
         for (id, following) in &mut self.following {
             let log = model.logs.get(id);
             following.look_for_turn(&self.peer, log, context);
+            following.look_for_acceptance(log);
             if following.relayed.as_ref().is_some_and(|of| !of.is_turn()) {
                 continue;
             }
@@ -259,8 +287,12 @@ impl Link {
             if following.pulled || !following.news {
                 continue;
             }
-            // What was pending before a restart may never come.
-            let pending = pending.filter(|_| !following.restarted);
+            // What was pending before a restart, or on another history, may never come.
+            let is_walked = following
+                .branch
+                .as_ref()
+                .is_some_and(|b| b.from().is_some());
+            let pending = pending.filter(|_| !following.restarted && !is_walked);
             out.push(carry(Frame::Pull(v1::Pull {
                 log: id.as_bytes().to_vec(),
                 from: following.from(log),
@@ -417,6 +449,24 @@ impl Link {
         }
         Some((frames, answered))
     }
+}
+
+/// Evidence that a record which came makes with one that is held.
+fn contradicted(
+    rcp: &RcpId,
+    named: &Named,
+    came: &SignedRecord,
+    context: &Context<'_>,
+) -> Option<v1::Evidence> {
+    let (rcp, record) = (*rcp, named.record);
+    let key = RecordKey { rcp, record };
+    if !context.model.contested.contains(&key) {
+        return None;
+    }
+    let row = context.source.row(&key)?;
+    let version = Header::decode(&came.header.bytes).ok()?.version;
+    let header = |held: &HeldVersion| Some(context.source.record(held.place)?.header);
+    evidence::of_record(&rcp, &row, (&came.header, version), header)
 }
 
 /// Descending indexes as ranges, in the same order.

@@ -9,6 +9,7 @@
 //! decided here, after asking [`crate::visibility`]; what a peer may not read and what does not
 //! exist are answered alike.
 
+mod branch;
 mod carry;
 mod own;
 mod relay;
@@ -151,6 +152,8 @@ struct Following {
     again: bool,
     /// Of a log of ours: how it is given back.
     back: Option<own::Back>,
+    /// A second history of it, as far as it was walked.
+    branch: Option<branch::Branch>,
     /// Of another RCP's log: how the peer passes it on.
     relayed: Option<relay::Relayed>,
 }
@@ -169,12 +172,16 @@ impl Following {
             restarted: false,
             again: false,
             back: None,
+            branch: None,
             relayed: None,
         }
     }
 
     /// From where on lines are asked for.
     fn from(&self, log: Option<&Log>) -> u64 {
+        if let Some(at) = self.branch.as_ref().and_then(branch::Branch::from) {
+            return at;
+        }
         match &self.back {
             Some(back) => back.from(log),
             None if self.again => 0,
@@ -190,7 +197,17 @@ impl Following {
                 self.again = true;
                 self.news = true;
             }
-            None => {}
+            // The answer may be damaged, or the log has a second history: that is looked into once.
+            None => self.walk(),
+        }
+    }
+
+    /// The log is walked from its first line, to find where it differs from our copy.
+    fn walk(&mut self) {
+        if self.branch.is_none() && !self.restarted {
+            self.branch = Some(branch::Branch::default());
+            self.pulled = false;
+            self.news = true;
         }
     }
 
@@ -237,6 +254,8 @@ pub struct Link {
     arriving: Option<LogId>,
     /// When heads of other RCPs' logs were told last.
     relayed_at: UnixMillis,
+    /// Pieces of evidence, by their order here, that the peer was told or cannot be told.
+    evidence_told: usize,
     /// Third RCPs of which the peer was told here who they are: the key event that was current.
     introduced: BTreeMap<RcpId, u32>,
     /// The newest receipts that were passed on: the seconds at which they were given.
@@ -284,6 +303,7 @@ impl Link {
             last_refusal: None,
             arriving: None,
             relayed_at: UnixMillis(0),
+            evidence_told: 0,
             introduced: BTreeMap::new(),
             passed: BTreeMap::new(),
             met: UnixMillis(u64::MAX),
@@ -438,6 +458,7 @@ impl Link {
         self.introduce(context, out);
         self.announce(context, out);
         self.announce_relayed(context, out);
+        self.tell_evidence(context, out);
         if !self.said_compared && self.has_announced_all(context) {
             self.say_state(context, out);
         }

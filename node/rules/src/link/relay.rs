@@ -109,7 +109,9 @@ impl Following {
             .filter(|(reader, _)| (context.linked)(reader))
             .count();
         let rank = u64::from((context.linked)(&self.owner)) + u64::try_from(linked).unwrap_or(0);
-        let is_needed = (stands.0, stands.1) < self.announced
+        let is_walked = self.branch.as_ref().is_some_and(|b| b.from().is_some());
+        let is_needed = is_walked
+            || (stands.0, stands.1) < self.announced
             || stands.2 > 0
             || !relayed.named.is_empty()
             || !self.in_flight.is_empty();

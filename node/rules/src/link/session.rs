@@ -91,8 +91,13 @@ impl Link {
                 self.compared |= state.compared;
                 Ok(())
             }
-            // Evidence is kept and passed on once logs travel through third nodes.
-            (Frame::Evidence(_), true) => Ok(()),
+            (Frame::Evidence(evidence), true) => {
+                out.push(Output::Arrival(Arrival::Evidence {
+                    peer: self.peer,
+                    evidence: Box::new(evidence),
+                }));
+                Ok(())
+            }
         };
         if let Err(refusal) = verdict {
             self.refused(refusal, out);
@@ -328,6 +333,9 @@ impl Link {
             return Err(Refusal::new("checkpoint", Reason::WrongLog));
         }
         let log = context.model.logs.get(&id);
+        if self.looks_into(log, (owner, seed), &head, out) {
+            return Ok(());
+        }
         let is_restarted = log.is_some_and(|log| head.checkpoint().incarnation > log.incarnation);
         if !is_restarted && log.is_some_and(|log| log.size() == head.checkpoint().size) {
             let arrival = Arrival::Head {
@@ -355,7 +363,9 @@ impl Link {
             // A pull from a relay ends with the head that it had.
             following.pulled &= following.relayed.is_none();
             following.restarted = is_restarted;
-            following.again = is_restarted && is_shorter;
+            // What did not fit before this was heard was of the restart.
+            let was_walked = is_restarted && following.branch.take().is_some();
+            following.again = is_restarted && (is_shorter || was_walked);
         }
         Ok(())
     }

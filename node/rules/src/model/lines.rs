@@ -2,14 +2,16 @@
 //!
 //! **Invariant:** a row changes together with what is to be fetched and what is to be erased.
 
-use corridor_proto::LogId;
+use corridor_proto::evidence::Proved;
 use corridor_proto::line::{Act, ReadLine, Withdrawal, read_line};
 use corridor_proto::record::Header;
 use corridor_proto::tree::leaf_hash;
+use corridor_proto::{LogId, RcpId};
 
 use super::{Effect, Model, RowsMut};
+use crate::evidence::Kept;
 use crate::fact::Place;
-use crate::log::Log;
+use crate::log::{Log, Stop};
 use crate::row::{HeldVersion, RecordKey, RecordRow, VOID};
 
 impl Model {
@@ -169,6 +171,80 @@ impl Model {
         effects
     }
 
+    /// Whether evidence is here that a log forked, in this incarnation or a later one.
+    pub(super) fn is_proved_against(&self, log: &Log) -> bool {
+        self.evidence.iter().any(|kept| {
+            log.owner != self.me
+                && kept.rcp == log.owner
+                && match kept.proved {
+                    Proved::Log {
+                        log: id,
+                        incarnation,
+                    } => id == log.id && incarnation >= log.incarnation,
+                    Proved::Rcp => true,
+                    Proved::Version { .. } => false,
+                }
+        })
+    }
+
+    /// What evidence stops is stopped from here on.
+    pub(super) fn contradicted(
+        &mut self,
+        rows: Option<&mut (dyn RowsMut + '_)>,
+        rcp: &RcpId,
+        evidence: &[u8],
+    ) -> Vec<Effect> {
+        let charter = self.charter(rcp);
+        let Some(Ok(kept)) = charter.map(|charter| Kept::read(evidence, charter)) else {
+            return Vec::new();
+        };
+        let proved = kept.proved;
+        self.evidence.push(kept);
+        let stopped = self.logs.values().filter(|log| {
+            let is_named = match proved {
+                Proved::Log { log: id, .. } => log.id == id,
+                Proved::Rcp => true,
+                Proved::Version { .. } => false,
+            };
+            is_named && self.is_proved_against(log)
+        });
+        let stopped: Vec<LogId> = stopped.map(|log| log.id).collect();
+        for id in stopped {
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.stop = Some(Stop::Frozen { accepted: false });
+            }
+        }
+        match (proved, rows) {
+            (Proved::Version { record, version }, Some(rows)) => {
+                let key = RecordKey { rcp: *rcp, record };
+                self.change(rows, &key, |row| row.contradict(version))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a second history of a log withdraws and lets leave counts.
+    pub(super) fn branch_lines(
+        &mut self,
+        mut rows: Option<&mut dyn RowsMut>,
+        id: &LogId,
+        lines: &[Vec<u8>],
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for bytes in lines {
+            let Some(log) = self.logs.get_mut(id) else {
+                return effects;
+            };
+            log.branch.insert(leaf_hash(bytes));
+            if let (Some(rows), Ok(ReadLine::Line(line))) = (rows.as_mut(), read_line(bytes))
+                && matches!(line.act, Act::Withdraw(_) | Act::Leave { .. })
+            {
+                effects.extend(self.record_line(*rows, id, VOID, &line));
+            }
+        }
+        effects
+    }
+
     pub(super) fn record(
         &mut self,
         rows: &mut dyn RowsMut,
@@ -210,7 +286,7 @@ impl Model {
         change(&mut row);
         row.revision = self.revision;
         let places = row.erase(key.rcp == self.me, self.delayed_until(&key.rcp).is_some());
-        self.note_missing(key.record, &row);
+        self.note_missing(*key, &row);
         rows.put(key, row);
         places.into_iter().map(Effect::Erase).collect()
     }

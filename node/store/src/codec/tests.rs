@@ -160,6 +160,15 @@ fn facts() -> Vec<Fact> {
             rcp: RCP,
             until: UnixMillis(33),
         },
+        Fact::Evidence {
+            rcp: RCP,
+            evidence: vec![34; 300],
+        },
+        Fact::BranchLines {
+            log: LOG,
+            lines: vec![vec![35; 5]],
+        },
+        Fact::RestartAccepted { log: LOG },
     ]
 }
 
@@ -208,6 +217,9 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (48, 40, "e9e2ab226fe98a26"),
     (49, 40, "0a7194c3f79259cc"),
     (50, 72, "a0c2b897327166ae"),
+    (51, 334, "77c2b8c952299390"),
+    (52, 41, "b2987a8c1649b901"),
+    (53, 32, "75877bb41d393b5f"),
 ];
 
 #[test]

@@ -366,7 +366,7 @@ impl Fold {
             self.index.apply(std::mem::take(&mut self.batch), &position);
         }
         for (key, row) in self.index.rows(None) {
-            self.model.note_missing(key.record, &row);
+            self.model.note_missing(key, &row);
         }
         let pending = self.index.pending_erasures().into_iter().collect();
         Ok((self.model, pending))
