@@ -273,6 +273,7 @@ impl Fold {
             // Over rows that do not fit nothing is written: they are thrown away.
             if self.fits() {
                 self.index.apply(batch, &group.position);
+                self.index.settle();
             }
         }
         Ok(())
