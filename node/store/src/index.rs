@@ -221,6 +221,19 @@ impl Index {
         Some(self.expect(parse_lines(key, value)))
     }
 
+    /// Where the lines of a log from `from` up to, not including, `to` lie, as far as their frames
+    /// do not begin before `from`.
+    pub fn lines_between(
+        &self,
+        log: &LogId,
+        from: u64,
+        to: u64,
+    ) -> impl Iterator<Item = (u64, Place)> + use<> {
+        let index = self.clone();
+        let entries = self.scan(lines_key(log, from)..lines_key(log, to));
+        entries.map(move |(key, place)| index.expect(parse_lines(&key, &place)))
+    }
+
     /// All rows, in the order of their keys, from behind `after` on.
     pub fn rows(
         &self,

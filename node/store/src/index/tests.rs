@@ -95,7 +95,8 @@ fn seen(index: &Index) -> impl PartialEq + std::fmt::Debug + use<> {
     let keys = [0, 5].map(|of| index.keys(&rcp(of)).collect::<Vec<_>>());
     let lines = [0, 1].map(|of| {
         let at: Vec<_> = (0..9).map(|from| index.lines_at(&log(of), from)).collect();
-        at
+        let between: Vec<_> = index.lines_between(&log(of), 2, 7).collect();
+        (at, between)
     });
     let waiting = (index.pending_erasures(), index.position());
     (all, behind, one_by_one, keys, lines, waiting)
@@ -136,4 +137,5 @@ fn many_are_read_in_order_over_several_reads() {
     let keys: Vec<RecordKey> = index.rows(None).map(|(key, _)| key).collect();
     assert!(keys.is_sorted());
     assert_eq!(keys.len(), 256);
+    assert_eq!(index.lines_between(&log(0), 3, 2).count(), 0);
 }
