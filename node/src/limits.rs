@@ -29,6 +29,9 @@ pub const PEER_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 pub const API_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Frames waiting to be sent on one stream.
 pub const FRAMES_QUEUED: usize = 16;
+/// Frames of records of one connection that are being verified or wait to be stored: enough that
+/// neither waits for the other, and a quarter of the credit.
+pub const JUDGING_MAX: usize = 4;
 /// Between two pings on an idle connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Without an answer to a ping for so long, a connection is dead.

@@ -304,6 +304,9 @@ impl Log {
     /// lines give.
     pub(crate) fn settle_head(&mut self) {
         let Some(head) = &self.head else { return };
+        if self.held_head.as_ref() == Some(head) {
+            return;
+        }
         if head.checkpoint.incarnation == self.incarnation
             && self.tree.root_at(head.checkpoint.size) == Some(head.checkpoint.root)
         {

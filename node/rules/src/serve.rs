@@ -3,6 +3,8 @@
 //! **Invariant:** composed only for a log that [`crate::visibility`] lets the follower read; this
 //! file decides nothing about that, and sends nothing that was withdrawn, replaced or left.
 
+use std::ops::Range;
+
 use corridor_proto::limits::{PACKAGE_BYTES_MAX, PACKAGE_LINES_MAX};
 use corridor_proto::line::{Act, ReadLine, read_line};
 use corridor_proto::record::SignedRecord;
@@ -26,6 +28,12 @@ pub trait Source: Rows {
 
 /// Bytes that a package keeps free for what is not lines: head, proofs and lists.
 const PACKAGE_SPARE_BYTES: usize = 128 * 1024;
+
+/// Records that are gone, said in one frame.
+const GONE_MAX: usize = PACKAGE_LINES_MAX;
+
+/// Lines read at once for the records behind them.
+const LINES_AT_ONCE: u64 = 64;
 
 /// How far a follower is led: to a head of the log, or to a size that it has a head of already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +144,12 @@ fn readers_proof(source: &dyn Source, log: &Log, size: u64) -> Option<v1::Reader
 
 /// The record version behind publish line `index`, if it is still the one in force in this log.
 pub fn record_at(source: &dyn Source, log: &Log, index: u64) -> Option<SignedRecord> {
-    let (row, stand) = standing_at(source, log, index)?;
+    let line = source.lines(&log.id, index, index + 1).into_iter().next()?;
+    record_behind(source, log, index, &line)
+}
+
+fn record_behind(source: &dyn Source, log: &Log, index: u64, line: &[u8]) -> Option<SignedRecord> {
+    let (row, stand) = standing_at(source, log, index, line)?;
     let held = row.body(&stand.version_hash)?;
     source
         .record(held.place)
@@ -147,9 +160,9 @@ fn standing_at(
     source: &dyn Source,
     log: &Log,
     index: u64,
+    line: &[u8],
 ) -> Option<(crate::row::RecordRow, Stand)> {
-    let line = source.lines(&log.id, index, index + 1).into_iter().next()?;
-    let Ok(ReadLine::Line(line)) = read_line(&line) else {
+    let Ok(ReadLine::Line(line)) = read_line(line) else {
         return None;
     };
     let Act::Publish { record, .. } = line.act else {
@@ -166,12 +179,12 @@ fn standing_at(
     Some((row, stand))
 }
 
-/// Answers asked-for indexes of a log, in order, until a frame is full: the records, those that are
-/// gone, and how many indexes were answered.
+/// Answers asked-for indexes of a log, the highest first, until a frame is full: the records, those
+/// that are gone, and how many indexes were answered.
 pub fn records(
     source: &dyn Source,
     log: &Log,
-    indexes: impl Iterator<Item = u64>,
+    asked: Range<u64>,
 ) -> (v1::Records, v1::Gone, usize) {
     let id = log.id.as_bytes().to_vec();
     let mut found = v1::Records {
@@ -183,20 +196,32 @@ pub fn records(
         ranges: Vec::new(),
     };
     let (mut bytes, mut answered) = (0, 0);
-    for index in indexes {
-        match record_at(source, log, index) {
-            Some(record) => {
-                bytes += record.body.len() + 256;
-                found.records.push(wire::record_message(index, record));
+    let mut below = asked.end;
+    while below > asked.start && bytes < RECORDS_FRAME_BYTES && gone.ranges.len() < GONE_MAX {
+        let from = asked.start.max(below.saturating_sub(LINES_AT_ONCE));
+        let lines = source.lines(&log.id, from, below);
+        for index in (from..below).rev() {
+            let line = usize::try_from(index - from).ok();
+            let record = match line.and_then(|at| lines.get(at)) {
+                Some(line) => record_behind(source, log, index, line),
+                // It lies elsewhere than the first ones.
+                None => record_at(source, log, index),
+            };
+            match record {
+                Some(record) => {
+                    bytes += record.body.len() + 256;
+                    found.records.push(wire::record_message(index, record));
+                }
+                None => gone.ranges.push(v1::IndexRange {
+                    from: index,
+                    to: index + 1,
+                }),
             }
-            None => gone.ranges.push(v1::IndexRange {
-                from: index,
-                to: index + 1,
-            }),
-        }
-        answered += 1;
-        if bytes >= RECORDS_FRAME_BYTES || gone.ranges.len() >= PACKAGE_LINES_MAX {
-            break;
+            answered += 1;
+            below = index;
+            if bytes >= RECORDS_FRAME_BYTES || gone.ranges.len() >= GONE_MAX {
+                break;
+            }
         }
     }
     (found, gone, answered)

@@ -1,25 +1,29 @@
 //! Runs one link over the two streams of a connection.
 //!
 //! Frames go in one at a time, and whatever a frame brings is durable before the next one is looked
-//! at. A peer that takes nothing is waited for, but not longer than its right lasts.
+//! at. Records alone are judged while those before them are being stored, and stored in order. A
+//! peer that takes nothing is waited for, but not longer than its right lasts.
 //! **Invariant:** bounded channels only; what waits is the other side's credit.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use corridor_proto::charter::Charter;
 use corridor_proto::{Hash, RcpId, Refusal, v1};
 use corridor_rules::ingest::{Arrival, Judged, Unverified, judge};
 use corridor_rules::link::{Closing, Context, Input, Link, Output};
 use corridor_store::{Item, StoreError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use super::Exchange;
 use super::cut::Cut;
 use crate::edge;
-use crate::limits::{LAST_WORDS, TICK};
+use crate::limits::{JUDGING_MAX, LAST_WORDS, TICK};
 
 /// Frames as they come in.
 pub type Incoming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -74,6 +78,8 @@ pub async fn drive(
         peer,
         streams,
         cancelled: lease.cancelled.clone(),
+        judging: VecDeque::new(),
+        before: None,
         more: false,
     };
     let End { why, at_once } = driver.run().await;
@@ -98,7 +104,21 @@ struct Driver<'a> {
     peer: RcpId,
     streams: Streams,
     cancelled: watch::Receiver<bool>,
+    /// Records that are being judged and stored, in the order in which they came.
+    judging: Judging,
+    /// Ends when the last of them are stored.
+    before: Option<oneshot::Receiver<()>>,
     more: bool,
+}
+
+/// What is to be fed once records are stored.
+type Stored = ControlFlow<End, Vec<Input>>;
+type Judging = VecDeque<JoinHandle<Result<Stored, JoinError>>>;
+
+/// What happens next to a link.
+enum Next {
+    Input(Input),
+    Stored(Result<Stored, JoinError>),
 }
 
 impl Driver<'_> {
@@ -107,14 +127,14 @@ impl Driver<'_> {
         let mut cancelled = self.cancelled.clone();
         let mut stopped = self.exchange.stopped.clone();
         let mut tick = tokio::time::interval(TICK);
-        let mut input = Input::Start;
+        let mut next = Next::Input(Input::Start);
         loop {
             if self.frames_wait()
                 && let Some(end) = self.must_end()
             {
                 return end;
             }
-            if let ControlFlow::Break(end) = self.step(input).await {
+            if let ControlFlow::Break(end) = self.carry_out(next).await {
                 return end;
             }
             if self.is_unpinned() {
@@ -124,18 +144,23 @@ impl Driver<'_> {
                 return End::gently("it lost a right to read".to_owned());
             }
             self.note_status();
-            input = tokio::select! {
-                frame = self.streams.session_in.next() => match frame {
-                    Some(Ok(frame)) => Input::Session(frame),
+            let has_room = self.judging.len() < JUDGING_MAX;
+            next = tokio::select! {
+                Some(stored) = first(&mut self.judging) => {
+                    self.judging.pop_front();
+                    Next::Stored(stored)
+                }
+                frame = self.streams.session_in.next(), if has_room => match frame {
+                    Some(Ok(frame)) => Next::Input(Input::Session(frame)),
                     ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
-                frame = self.streams.carry_in.next() => match frame {
-                    Some(Ok(frame)) => Input::Carry(frame),
+                frame = self.streams.carry_in.next(), if has_room => match frame {
+                    Some(Ok(frame)) => Next::Input(Input::Carry(frame)),
                     ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
-                () = std::future::ready(()), if self.more => Input::Changed,
-                Ok(()) = changed.changed() => Input::Changed,
-                _ = tick.tick() => Input::Changed,
+                () = std::future::ready(()), if self.more => Next::Input(Input::Changed),
+                Ok(()) = changed.changed() => Next::Input(Input::Changed),
+                _ = tick.tick() => Next::Input(Input::Changed),
                 _ = stopped.wait_for(|stopped| *stopped) => return End::gently(STOPS.to_owned()),
                 _ = cancelled.wait_for(|cancelled| *cancelled) => {
                     return End::gently(REPLACED.to_owned());
@@ -144,11 +169,25 @@ impl Driver<'_> {
         }
     }
 
-    /// Feeds an input and carries out what follows from it.
-    async fn step(&mut self, input: Input) -> ControlFlow<End> {
-        self.more = false;
-        let mut inputs = vec![input];
+    /// What comes behind records waits until these are stored, but for more records.
+    async fn carry_out(&mut self, next: Next) -> ControlFlow<End> {
+        let inputs = match next {
+            Next::Input(input) => {
+                if !may_overtake(&input) {
+                    let inputs = self.all_stored().await?;
+                    self.step(inputs).await?;
+                }
+                vec![input]
+            }
+            Next::Stored(stored) => self.stored(stored)?,
+        };
+        self.step(inputs).await
+    }
+
+    /// Feeds inputs, the last one first, and carries out what follows from them.
+    async fn step(&mut self, mut inputs: Vec<Input>) -> ControlFlow<End> {
         while let Some(input) = inputs.pop() {
+            self.more = false;
             for output in self.handle(input) {
                 match output {
                     Output::Session(frame) => {
@@ -159,16 +198,17 @@ impl Driver<'_> {
                         let out = self.streams.carry_out.clone();
                         self.send(out, frame).await?;
                     }
-                    Output::Arrival(arrival) => inputs.push(self.take_in(arrival).await?),
+                    Output::Arrival(arrival) => {
+                        inputs.push(take_in(self.exchange, self.peer, arrival).await?);
+                    }
                     Output::Verify(unverified) => {
-                        let judged = self.judge(unverified);
-                        for arrival in judged.arrivals {
-                            inputs.push(self.take_in(arrival).await?);
+                        let is_ours = unverified.owner != self.peer;
+                        let judging = self.judge(unverified);
+                        self.judging.push_back(judging);
+                        // A reader forgets what it gave back once it is told of our restart.
+                        if is_ours {
+                            inputs.extend(self.all_stored().await?);
                         }
-                        inputs.extend(judged.refusals.into_iter().map(|refusal| {
-                            self.say_refused(&refusal);
-                            Input::Refused(refusal)
-                        }));
                     }
                     Output::More => self.more = true,
                     Output::Close(why) => {
@@ -178,6 +218,23 @@ impl Driver<'_> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Waits until all records that came are stored; gives what is to be fed.
+    async fn all_stored(&mut self) -> Stored {
+        let mut inputs = Vec::new();
+        while let Some(stored) = first(&mut self.judging).await {
+            self.judging.pop_front();
+            inputs.extend(self.stored(stored)?);
+        }
+        ControlFlow::Continue(inputs)
+    }
+
+    fn stored(&self, stored: Result<Stored, JoinError>) -> Stored {
+        stored.unwrap_or_else(|error| {
+            tracing::error!(peer = %self.peer, %error, "records were not verified");
+            ControlFlow::Break(End::gently("records could not be verified".to_owned()))
+        })
     }
 
     /// Waits until the peer takes a frame, as long as it may have it.
@@ -248,48 +305,98 @@ impl Driver<'_> {
         in_context(exchange, |context| link.handle(input, context))
     }
 
-    fn say_refused(&self, refusal: &Refusal) {
-        let (peer, reason) = (self.peer, refusal.reason.code());
-        tracing::warn!(%peer, reason, what = refusal.what, "refused");
-    }
-
-    async fn take_in(&mut self, arrival: Arrival) -> ControlFlow<End, Input> {
-        if let Arrival::Bad { rcp, reason, .. } = &arrival {
-            tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
-        }
-        let is_void = matches!(arrival, Arrival::VoidPackage { .. });
-        let outcome = self.exchange.append(Item::Arrival(arrival)).await;
-        // What it withdrew is owed to everybody, and at once.
-        if is_void
-            && outcome.is_ok()
-            && let Err(error) = self.exchange.append(Item::Due).await
-        {
-            tracing::error!(%error, "what void lines withdrew is not said again");
-        }
-        match outcome {
-            Ok(_) => ControlFlow::Continue(Input::Changed),
-            Err(StoreError::Refused(refusal)) => {
-                self.say_refused(&refusal);
-                ControlFlow::Continue(Input::Refused(refusal))
+    /// Verifies signatures, off the one writer and off the threads that carry frames, while those
+    /// before are being stored; then stores what is good.
+    fn judge(&mut self, unverified: Unverified) -> JoinHandle<Result<Stored, JoinError>> {
+        let (exchange, peer, owner) = (Arc::clone(self.exchange), self.peer, unverified.owner);
+        let (stored, behind) = oneshot::channel();
+        let before = self.before.replace(behind);
+        tokio::spawn(async move {
+            let charter = exchange.store.read(|view| view.charter(&owner).cloned());
+            let key_seq = charter.as_ref().map(Charter::current_seq);
+            let turn = exchange.judges.acquire().await;
+            let judge =
+                move || charter.map_or_else(Judged::default, |charter| judge(&charter, unverified));
+            let judged = tokio::task::spawn_blocking(judge).await;
+            drop(turn);
+            if let Some(before) = before {
+                // It ends when those before are stored, or never will be.
+                let _ = before.await;
             }
-            Err(error) => ControlFlow::Break(End::gently(error.to_string())),
-        }
-    }
-
-    /// Verifies signatures, off the one writer.
-    fn judge(&self, unverified: Unverified) -> Judged {
-        let owner = unverified.owner;
-        let charter = self
-            .exchange
-            .store
-            .read(|view| view.charter(&owner).cloned());
-        charter.map_or_else(Judged::default, |charter| judge(&charter, unverified))
+            let now = exchange
+                .store
+                .read(|view| view.charter(&owner).map(Charter::current_seq));
+            // Behind a rotation all heads are announced again, and what is missing asked for.
+            let judged = if now == key_seq {
+                judged?
+            } else {
+                Judged::default()
+            };
+            let inputs = take_in_judged(&exchange, peer, judged).await;
+            drop(stored);
+            Ok(inputs)
+        })
     }
 
     fn note_status(&self) {
         let is_quiet = self.look(Link::is_quiet);
-        let is_quiet = is_quiet && !self.more;
+        let is_quiet = is_quiet && !self.more && self.judging.is_empty();
         self.exchange.statuses.link(self.peer, &self.link, is_quiet);
+    }
+}
+
+/// The first of what is being judged, once it is stored; stays where it is.
+async fn first(judging: &mut Judging) -> Option<Result<Stored, JoinError>> {
+    let first = judging.front_mut()?;
+    Some(first.await.flatten())
+}
+
+fn say_refused(peer: RcpId, refusal: &Refusal) {
+    let reason = refusal.reason.code();
+    tracing::warn!(%peer, reason, what = refusal.what, "refused");
+}
+
+async fn take_in_judged(exchange: &Exchange, peer: RcpId, judged: Judged) -> Stored {
+    let mut inputs = Vec::new();
+    for arrival in judged.arrivals {
+        inputs.push(take_in(exchange, peer, arrival).await?);
+    }
+    inputs.extend(judged.refusals.into_iter().map(|refusal| {
+        say_refused(peer, &refusal);
+        Input::Refused(refusal)
+    }));
+    ControlFlow::Continue(inputs)
+}
+
+async fn take_in(exchange: &Exchange, peer: RcpId, arrival: Arrival) -> ControlFlow<End, Input> {
+    if let Arrival::Bad { rcp, reason, .. } = &arrival {
+        tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
+    }
+    let is_void = matches!(arrival, Arrival::VoidPackage { .. });
+    let outcome = exchange.append(Item::Arrival(arrival)).await;
+    // What it withdrew is owed to everybody, and at once.
+    if is_void
+        && outcome.is_ok()
+        && let Err(error) = exchange.append(Item::Due).await
+    {
+        tracing::error!(%error, "what void lines withdrew is not said again");
+    }
+    match outcome {
+        Ok(_) => ControlFlow::Continue(Input::Changed),
+        Err(StoreError::Refused(refusal)) => {
+            say_refused(peer, &refusal);
+            ControlFlow::Continue(Input::Refused(refusal))
+        }
+        Err(error) => ControlFlow::Break(End::gently(error.to_string())),
+    }
+}
+
+/// Whether an input may go before records that came earlier and are not yet stored.
+const fn may_overtake(input: &Input) -> bool {
+    match input {
+        Input::Changed => true,
+        Input::Carry(frame) => matches!(frame.frame, Some(v1::carry_frame::Frame::Records(_))),
+        _ => false,
     }
 }
 

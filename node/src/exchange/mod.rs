@@ -17,12 +17,13 @@ pub mod service;
 pub mod tls;
 
 use std::collections::HashMap;
+use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corridor_proto::{RcpId, wire::Identity};
 use corridor_store::{Done, Item, Store, StoreError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::edge;
 use crate::status::Statuses;
@@ -43,6 +44,8 @@ pub struct Exchange {
     tls: Tls,
     changed: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
+    /// So many verify records at one time, over all links: as many as there are cores.
+    judges: Arc<Semaphore>,
     links: Mutex<HashMap<RcpId, Registered>>,
     next_id: AtomicU64,
 }
@@ -62,12 +65,14 @@ impl Exchange {
         changed: watch::Receiver<u64>,
         stopped: watch::Receiver<bool>,
     ) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Arc::new(Self {
             store,
             statuses: Arc::default(),
             tls,
             changed,
             stopped,
+            judges: Arc::new(Semaphore::new(cores)),
             links: Mutex::new(HashMap::new()),
             next_id: AtomicU64::new(1),
         })

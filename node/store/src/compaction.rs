@@ -99,6 +99,7 @@ pub(crate) fn compact(
     );
     replace(state.places_mut(), &moved);
     drop(state);
+    index.write_out();
     switched.clear()?;
     Ok(true)
 }

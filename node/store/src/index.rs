@@ -1,19 +1,26 @@
 //! The index of the journal: the only file that knows sled.
 //!
 //! One tree with key prefixes: `m` how much of the journal it has seen; `r` a row a record; `l`
-//! where the lines of a log lie, one entry a frame; `e` blobs whose erasure is not yet done. It is
-//! never flushed on the write path: a power cut may lose any of it, and then it is rebuilt.
+//! where the lines of a log lie, one entry a frame; `e` blobs whose erasure is not yet done. What
+//! changes waits in memory (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed
+//! on the write path: a power cut may lose any of it, and then it is rebuilt.
 //!
 //! A piece of it that cannot be read is never taken for one that is not there: while the store is
 //! being opened the index is thrown away and rebuilt, later the process ends and the next start
 //! does so. **Invariant:** no body, no key and no title is ever in here.
 
-use std::collections::{BTreeSet, HashMap};
+mod fresh;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
+use std::ops::{Bound, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::row::{RecordKey, RecordRow};
@@ -22,9 +29,13 @@ use corridor_rules::{Rows, RowsMut};
 use crate::error::StoreError;
 use crate::journal::{Place, Position};
 use crate::row_codec;
+use fresh::{Fresh, Waiting};
 
 /// Memory for pages; sled's own default is 1 GiB.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Entries of a range read at once.
+const SCAN: usize = 64;
 
 /// The file by which sled knows that a folder has an index.
 const DATA_FILE: &str = "db";
@@ -38,6 +49,10 @@ const ERASE: u8 = b'e';
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     db: sled::Db,
+    /// Changed by the store's writer alone, so whoever holds it sees one state of both.
+    waiting: Arc<RwLock<Waiting>>,
+    /// Writes what leaves.
+    leaving: Arc<Mutex<Option<JoinHandle<()>>>>,
     path: PathBuf,
     /// Whether the node is up, so that a failure ends the process.
     is_up: Arc<AtomicBool>,
@@ -140,6 +155,8 @@ impl Index {
                 .open()
                 .map(|db| Self {
                     db,
+                    waiting: Arc::default(),
+                    leaving: Arc::default(),
                     path: folder,
                     is_up: Arc::default(),
                 })
@@ -153,36 +170,79 @@ impl Index {
 
     /// How much of the journal the index has seen.
     pub fn position(&self) -> Option<Position> {
-        Position::from_bytes(&self.get(META)?)
+        self.get(META, Position::from_bytes)?
     }
 
-    fn get(&self, key: &[u8]) -> Option<sled::IVec> {
-        self.expect(self.db.get(key))
+    fn waiting(&self) -> RwLockReadGuard<'_, Waiting> {
+        self.waiting.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting_mut(&self) -> RwLockWriteGuard<'_, Waiting> {
+        self.waiting.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `parse` makes of the value of a key.
+    fn get<T>(&self, key: &[u8], parse: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let waiting = self.waiting();
+        match waiting.get(key) {
+            Some(value) => value.map(parse),
+            None => Some(parse(&self.expect(self.db.get(key))?)),
+        }
+    }
+
+    /// The entries of a range in order, each as it is when it is come to.
+    fn scan(&self, range: Range<Vec<u8>>) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + use<> {
+        let (index, mut from) = (self.clone(), Bound::Included(range.start.clone()));
+        let mut found = VecDeque::new();
+        std::iter::from_fn(move || {
+            if found.is_empty() && !range.is_empty() {
+                let waiting = index.waiting();
+                let rest = (from.clone(), Bound::Excluded(range.end.clone()));
+                let stored = index.db.range::<Vec<u8>, _>(rest.clone());
+                let stored = stored.map(|entry| index.expect(entry));
+                found.extend(waiting.over(rest, stored).take(SCAN));
+                if let Some((last, _)) = found.back() {
+                    from = Bound::Excluded(last.clone());
+                }
+            }
+            found.pop_front()
+        })
     }
 
     /// Where the lines of a log from `index` on lie: the place of a frame, and its first index.
     pub fn lines_at(&self, log: &LogId, index: u64) -> Option<(u64, Place)> {
-        let (low, high) = (lines_key(log, 0), lines_key(log, index));
-        let (key, value) = self.expect(self.db.range(low..=high).next_back()?);
-        let from = key.get(33..).and_then(|from| from.try_into().ok());
-        let place = value.as_ref().try_into().ok();
-        let Some((from, place)) = from.zip(place) else {
-            self.fail("a place of lines has another length".to_owned());
-        };
-        Some((u64::from_be_bytes(from), Place::from_bytes(place)))
+        let range = lines_key(log, 0)..=lines_key(log, index);
+        let waiting = self.waiting();
+        let newer = waiting.last(range.clone());
+        let mut stored = self.db.range(range).rev().map(|entry| self.expect(entry));
+        let stored = stored.find(|(key, _)| waiting.get(key).is_none());
+        let stored = stored.as_ref().map(|(key, value)| (&**key, &**value));
+        let (key, value) = newer.max(stored)?;
+        Some(self.expect(parse_lines(key, value)))
     }
 
-    /// All rows, in the order of their keys, from `after` on.
+    /// Where the lines of a log from `from` up to, not including, `to` lie, as far as their frames
+    /// do not begin before `from`.
+    pub fn lines_between(
+        &self,
+        log: &LogId,
+        from: u64,
+        to: u64,
+    ) -> impl Iterator<Item = (u64, Place)> + use<> {
+        let index = self.clone();
+        let entries = self.scan(lines_key(log, from)..lines_key(log, to));
+        entries.map(move |(key, place)| index.expect(parse_lines(&key, &place)))
+    }
+
+    /// All rows, in the order of their keys, from behind `after` on.
     pub fn rows(
         &self,
         after: Option<&RecordKey>,
     ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
         let start = after.map_or_else(|| vec![ROW], |key| [row_key(key), vec![0]].concat());
         let index = self.clone();
-        self.db.range(start..vec![ROW + 1]).map(move |entry| {
-            let (key, value) = index.expect(entry);
-            (index.parsed(&key), index.expect(row_codec::decode(&value)))
-        })
+        self.scan(start..vec![ROW + 1])
+            .map(move |(key, row)| (index.parsed(&key), index.expect(row_codec::decode(&row))))
     }
 
     fn parsed(&self, row_key: &[u8]) -> RecordKey {
@@ -194,59 +254,106 @@ impl Index {
     pub fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
         let prefix = [&[ROW], rcp.as_bytes().as_slice()].concat();
         let index = self.clone();
-        let keys = self.db.scan_prefix(prefix).keys();
-        keys.map(move |key| index.parsed(&index.expect(key)))
+        let entries = self.scan(starting_with(prefix));
+        entries.map(move |(key, _)| index.parsed(&key))
     }
 
     /// The keys of a log's lines.
     fn line_keys(&self, log: &LogId) -> impl Iterator<Item = Vec<u8>> + use<> {
         let prefix = [&[LINES], log.as_bytes().as_slice()].concat();
-        let index = self.clone();
-        let keys = self.db.scan_prefix(prefix).keys();
-        keys.map(move |key| index.expect(key).to_vec())
+        self.scan(starting_with(prefix)).map(|(key, _)| key)
     }
 
     /// Blobs whose erasure is not yet done.
     pub fn pending_erasures(&self) -> Vec<Place> {
         let place = |key: &[u8]| Some(Place::from_bytes(key.get(1..)?.try_into().ok()?));
-        let keys = self.db.scan_prefix([ERASE]).keys();
-        let places = keys.map(|key| place(&self.expect(key)));
-        let places: Option<Vec<Place>> = places.collect();
+        let entries = self.scan(starting_with(vec![ERASE]));
+        let places: Option<Vec<Place>> = entries.map(|(key, _)| place(&key)).collect();
         places.unwrap_or_else(|| self.fail("a place to erase has another length".to_owned()))
     }
 
-    /// Applies a batch, whole or not at all.
+    /// Applies a batch, whole or not at all. It reaches sled with others: see [`Index::settle`].
     pub fn apply(&self, batch: Batch, position: &Position) {
-        let mut out = sled::Batch::default();
+        let mut waiting = self.waiting_mut();
         for (key, row) in batch.rows {
-            match row {
-                Some(row) => out.insert(row_key(&key), self.expect(row_codec::encode(&row))),
-                None => out.remove(row_key(&key)),
-            }
+            let row = row.map(|row| self.expect(row_codec::encode(&row)));
+            waiting.put(row_key(&key), row);
         }
         for key in batch.lines_gone {
-            out.remove(key);
+            waiting.put(key, None);
         }
         for (key, place) in batch.lines {
-            out.insert(key, place.to_bytes().as_slice());
+            waiting.put(key, Some(place.to_bytes().to_vec()));
         }
         for place in batch.erase {
-            out.insert(erase_key(place), [].as_slice());
+            waiting.put(erase_key(place), Some(Vec::new()));
         }
         for place in batch.erased {
-            out.remove(erase_key(place));
+            waiting.put(erase_key(place), None);
         }
-        out.insert(META, position.to_bytes().as_slice());
-        // A panic of sled's in here must not leave the lock of the state behind for others.
+        waiting.put(META.to_vec(), Some(position.to_bytes().to_vec()));
+    }
+
+    /// Lets sled have what waits in memory, once that is much; see [`Index::write_out`].
+    pub fn settle(&self) {
+        if self.waiting().is_full() {
+            self.write_out();
+        }
+    }
+
+    /// Lets sled have all that waits in memory, in one batch. While the node is up a thread of its
+    /// own sees to it, so that nobody waits but for what left before. For the one writer alone.
+    pub fn write_out(&self) {
+        self.wait();
+        if self.waiting().is_empty() {
+            return;
+        }
+        let leaving = self.waiting_mut().leave();
+        let index = self.clone();
+        let write = move || index.write(&leaving);
+        if !self.is_up.load(Ordering::Relaxed) {
+            return write();
+        }
+        let thread = std::thread::Builder::new().name("index-writer".to_owned());
+        match thread.spawn(write) {
+            Ok(thread) => {
+                *self.leaving.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread)
+            }
+            Err(error) => self.fail(format!("no thread to write it out: {error}")),
+        }
+    }
+
+    /// Until what left memory has reached sled.
+    fn wait(&self) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = leaving.take() {
+            // It ends the process rather than itself.
+            let _ = thread.join();
+        }
+    }
+
+    fn write(&self, leaving: &Fresh) {
+        let mut out = sled::Batch::default();
+        for (key, value) in leaving.all() {
+            match value {
+                Some(value) => out.insert(key, value),
+                None => out.remove(key),
+            }
+        }
+        // A panic of sled's in here must not leave locks behind for others.
         let applied = catch_unwind(AssertUnwindSafe(|| self.db.apply_batch(out)));
         match applied {
             Ok(applied) => self.expect(applied),
             Err(_) => self.fail("sled stopped while it wrote".to_owned()),
         }
+        // Until here whoever reads finds it in memory.
+        self.waiting_mut().have_left();
     }
 
     /// Writes everything out, at a clean end.
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.write_out();
+        self.wait();
         self.db
             .flush()
             .map(|_| ())
@@ -335,8 +442,8 @@ fn parse(key: &[u8], value: &[u8]) -> Result<Option<Entry>, &'static str> {
 
 impl Rows for Index {
     fn row(&self, key: &RecordKey) -> Option<RecordRow> {
-        let row = self.get(&row_key(key))?;
-        Some(self.expect(row_codec::decode(&row)))
+        let row = self.get(&row_key(key), row_codec::decode)?;
+        Some(self.expect(row))
     }
 }
 
@@ -418,6 +525,16 @@ impl RowsMut for Overlay<'_> {
     }
 }
 
+/// The keys that begin so.
+fn starting_with(prefix: Vec<u8>) -> Range<Vec<u8>> {
+    let mut end = prefix.clone();
+    while end.pop_if(|last| *last == u8::MAX).is_some() {}
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    prefix..end
+}
+
 /// The file that says that the index failed, beside its folder.
 fn mark(index: &Path) -> PathBuf {
     index.with_extension("failed")
@@ -445,6 +562,16 @@ fn lines_key(log: &LogId, from: u64) -> Vec<u8> {
         from.to_be_bytes().as_slice(),
     ]
     .concat()
+}
+
+/// The first index of lines, and where they lie.
+fn parse_lines(key: &[u8], value: &[u8]) -> Result<(u64, Place), &'static str> {
+    let from = key.get(33..).and_then(|from| from.try_into().ok());
+    let place = value.try_into().ok();
+    let (from, place) = from
+        .zip(place)
+        .ok_or("a place of lines has another length")?;
+    Ok((u64::from_be_bytes(from), Place::from_bytes(place)))
 }
 
 fn is_of(lines_key: &[u8], log: &LogId) -> bool {

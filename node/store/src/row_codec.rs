@@ -12,7 +12,7 @@ use crate::journal::Place;
 
 const WHAT: &str = "index row";
 /// Counts up with the layout: rows of another one are thrown away with their index.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// A row may grow with the circles and versions of one record, not with anything else.
 const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -71,15 +71,15 @@ pub(crate) fn encode(row: &RecordRow) -> Result<Vec<u8>, Refusal> {
     for held in &row.versions {
         writer = writer
             .u64(held.version)
-            .bytes(held.version_hash.as_bytes())
             .u16(held.kind)
             .u64(held.time.0)
             .bytes(&place_in(held.place).to_bytes())
             .u8(u8::from(held.erased));
+        writer = put_hash(writer, &row.stands, &held.version_hash);
     }
     writer = writer.count(WHAT, row.named.len())?;
     for (version, hash) in &row.named {
-        writer = writer.u64(*version).bytes(hash.as_bytes());
+        writer = put_hash(writer.u64(*version), &row.stands, hash);
     }
     writer = writer.count(WHAT, row.conflicts.len())?;
     for version in &row.conflicts {
@@ -135,15 +135,15 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
     for _ in 0..read.u16()? {
         row.versions.push(HeldVersion {
             version: read.u64()?,
-            version_hash: Hash::new(read.array()?),
             kind: read.u16()?,
             time: UnixMillis(read.u64()?),
             place: place_out(Place::from_bytes(read.array()?)),
             erased: flag(&mut read)?,
+            version_hash: hash(&mut read, &row.stands)?,
         });
     }
     for _ in 0..read.u16()? {
-        row.named.insert(read.u64()?, Hash::new(read.array()?));
+        row.named.insert(read.u64()?, hash(&mut read, &row.stands)?);
     }
     for _ in 0..read.u16()? {
         row.conflicts.insert(read.u64()?);
@@ -154,6 +154,26 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RecordRow, Refusal> {
     }
     read.finish()?;
     Ok(row)
+}
+
+/// A version hash; of one that stands, which of the stands names it.
+fn put_hash(writer: Writer, stands: &[Stand], hash: &Hash) -> Writer {
+    let stand = stands.iter().position(|stand| stand.version_hash == *hash);
+    match stand.and_then(|at| u16::try_from(at).ok()?.checked_add(1)) {
+        Some(stand) => writer.u16(stand),
+        None => writer.u16(0).bytes(hash.as_bytes()),
+    }
+}
+
+fn hash(read: &mut Reader<'_>, stands: &[Stand]) -> Result<Hash, Refusal> {
+    let Some(at) = usize::from(read.u16()?).checked_sub(1) else {
+        return Ok(Hash::new(read.array()?));
+    };
+    let stand = stands.get(at);
+    stand.map_or_else(
+        || Err(read.refuse(Reason::Malformed)),
+        |stand| Ok(stand.version_hash),
+    )
 }
 
 fn flag(read: &mut Reader<'_>) -> Result<bool, Refusal> {
@@ -208,7 +228,7 @@ mod tests {
                 },
                 erased: true,
             }],
-            named: [(9, hash), (17, hash)].into(),
+            named: [(9, hash), (17, Hash::new([20; 32]))].into(),
             conflicts: [17].into(),
             quarantined: vec![(hash, "BAD_SIGNATURE".to_owned())],
             revision: 18,
@@ -221,7 +241,7 @@ mod tests {
         assert_eq!(decode(&bytes), Ok(row()));
         let digest = Sha256::digest(&bytes);
         let short: Vec<u8> = digest.iter().take(4).copied().collect();
-        assert_eq!((bytes.len(), short), (443, vec![83, 233, 254, 99]));
+        assert_eq!((bytes.len(), short), (385, vec![65, 47, 118, 123]));
         for end in 0..bytes.len() {
             assert!(decode(&bytes[..end]).is_err(), "cut at {end}");
         }

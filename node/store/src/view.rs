@@ -117,10 +117,10 @@ impl Source for View<'_> {
 fn read_lines(index: &Index, reader: &Reader, log: &LogId, from: u64, to: u64) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut next = from;
-    while next < to {
-        let Some((first, place)) = index.lines_at(log, next) else {
-            break;
-        };
+    // The first ones may lie in a frame that begins before them.
+    let first = index.lines_at(log, from);
+    let rest = index.lines_between(log, from.saturating_add(1), to);
+    for (first, place) in first.into_iter().chain(rest) {
         let Ok(frame) = reader.read(place) else { break };
         let lines = match codec::fact(frame.kind, &frame.meta) {
             Ok(Fact::Lines {
@@ -130,14 +130,18 @@ fn read_lines(index: &Index, reader: &Reader, log: &LogId, from: u64, to: u64) -
             }) if of == *log && from == first => lines,
             _ => break,
         };
-        let skip = usize::try_from(next - first).unwrap_or(usize::MAX);
-        let take = usize::try_from(to - next).unwrap_or(usize::MAX);
+        // Lines that were taken twice are skipped; where some are missing it ends.
+        let Some(skip) = next.checked_sub(first) else {
+            break;
+        };
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let take = usize::try_from(to.saturating_sub(next)).unwrap_or(usize::MAX);
         let before = found.len();
         found.extend(lines.into_iter().skip(skip).take(take));
-        if found.len() == before {
+        next += u64::try_from(found.len() - before).unwrap_or(u64::MAX);
+        if found.len() == before || next >= to {
             break;
         }
-        next += u64::try_from(found.len() - before).unwrap_or(u64::MAX);
     }
     found
 }

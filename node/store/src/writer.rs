@@ -244,6 +244,11 @@ impl Writer {
                 self.erase();
                 self.tell_hooks(revision);
             }
+            if is_due {
+                self.shared.index.write_out();
+            } else {
+                self.shared.index.settle();
+            }
         }
     }
 

@@ -435,7 +435,7 @@ impl Link {
     fn next_records(&mut self, context: &Context<'_>) -> Option<(Vec<Frame>, usize)> {
         let (id, from, to) = self.wanted.pop_front()?;
         let log = context.model.logs.get(&id)?;
-        let (records, gone, answered) = serve::records(context.source, log, (from..to).rev());
+        let (records, gone, answered) = serve::records(context.source, log, from..to);
         let rest = to.saturating_sub(u64::try_from(answered).unwrap_or(u64::MAX));
         if rest > from {
             self.wanted.push_front((id, from, rest));

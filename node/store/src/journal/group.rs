@@ -141,6 +141,9 @@ impl GroupWriter {
     /// Lays out groups that share one sync and returns the places of their frames.
     pub fn push_write(&mut self, groups: &[&[NewFrame<'_>]]) -> Vec<Vec<Place>> {
         let write_start = self.end();
+        let bytes = groups.iter().map(|group| group_bytes(group)).sum::<u64>();
+        self.bytes
+            .reserve(usize::try_from(bytes).unwrap_or_default());
         let left = (0..saturating_u32(groups.len())).rev();
         groups
             .iter()

@@ -15,6 +15,9 @@ use super::disk::{Disk, read_frame_start, segment_path};
 use super::error::{Damage, Fault, JournalError};
 use super::layout::{FRAME_OVERHEAD, Frame, Header, Place, file_length, frame_size};
 
+/// Bytes of a frame that are read at once: most frames are no longer, and need one read.
+const FIRST_BYTES: usize = 4096;
+
 /// One readable segment.
 #[derive(Clone)]
 pub(super) struct Segment {
@@ -103,17 +106,24 @@ impl Table {
 impl Located {
     /// Reads the whole frame and checks its CRC.
     pub fn read(&self) -> Result<StoredFrame, JournalError> {
-        let start = read_frame_start(&self.file, self.place.offset, self.end)
-            .map_err(|source| self.io(source))?
-            .ok_or_else(|| self.no_frame())?;
-        let size = frame_size(&start).map_err(|fault| self.damaged(fault))?;
-        if self.end - self.place.offset < file_length(size.whole) {
+        let left = self.end.saturating_sub(self.place.offset);
+        let mut bytes = vec![
+            0;
+            usize::try_from(left)
+                .unwrap_or(FIRST_BYTES)
+                .min(FIRST_BYTES)
+        ];
+        self.read_at(&mut bytes, 0)?;
+        let start = bytes.first_chunk().ok_or_else(|| self.no_frame())?;
+        let size = frame_size(start).map_err(|fault| self.damaged(fault))?;
+        if left < file_length(size.whole) {
             return Err(self.damaged(Fault::Short));
         }
-        let mut bytes = vec![0; size.whole];
-        self.file
-            .read_exact_at(&mut bytes, self.place.offset)
-            .map_err(|source| self.io(source))?;
+        let read = bytes.len().min(size.whole);
+        bytes.resize(size.whole, 0);
+        if let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            self.read_at(rest, read)?;
+        }
         let kind = Frame::parse(&bytes, self.crc)
             .map_err(|fault| self.damaged(fault))?
             .kind;
@@ -124,6 +134,12 @@ impl Located {
             meta: bytes,
             blob,
         })
+    }
+
+    fn read_at(&self, bytes: &mut [u8], from: usize) -> Result<(), JournalError> {
+        let offset = self.place.offset.saturating_add(file_length(from));
+        let read = self.file.read_exact_at(bytes, offset);
+        read.map_err(|source| self.io(source))
     }
 
     /// Overwrites the blob, `bytes` long, with zeros; the caller syncs. The frame was read before.

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::fact::Fact;
-use corridor_rules::{Effect, Model};
+use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_rules::{Effect, Model, Rows};
 
 use crate::codec;
 use crate::error::StoreError;
@@ -121,23 +122,31 @@ impl Attempt {
         options: &Options<'_>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, StoreError> {
-        let mut fold = Fold::new(index.clone(), seen);
-        let ran = usable(|| fold.run(folder, options, progress));
-        let (journal, recovery) = match ran {
-            Ok(opened) => opened?,
+        // The rows are read while the journal is.
+        let (folded, wanting) = std::thread::scope(|scope| {
+            let wanting = scope.spawn(|| usable(|| wanting(&index)));
+            let mut fold = Fold::new(index.clone(), seen);
+            let ran = usable(|| fold.run(folder, options, progress));
+            (ran.map(|opened| (opened, fold)), wanting.join())
+        });
+        let (opened, fold) = match folded {
+            Ok((opened, fold)) => (opened?, fold),
             // The journal is open in the unwound fold no more; it is opened for its own sake.
             Err(why) => {
                 let (journal, recovery) = just_open(folder, options)?;
                 return Ok(Self::unfit(index, journal, recovery, why));
             }
         };
+        let (journal, recovery) = opened;
         if !fold.fits() {
             // Another journal's, ahead of this one, or of a time before a compaction.
             let why = "it was not the index of this journal as it is now".to_owned();
             return Ok(Self::unfit(index, journal, recovery, why));
         }
         let damaged = !recovery.damages.is_empty();
-        match usable(|| fold.finish(&journal, damaged)) {
+        let wanting = wanting.unwrap_or_else(|_| Err("its rows could not be read".to_owned()));
+        let finish = |wanting| usable(|| fold.finish(&journal, damaged, wanting));
+        match wanting.and_then(finish) {
             Ok(finished) => {
                 let (model, pending) = finished?;
                 Ok(Self {
@@ -179,6 +188,16 @@ fn usable<T>(look: impl FnOnce() -> T) -> Result<T, String> {
         Ok(why) => why.0,
         Err(_) => "sled stopped while it was read".to_owned(),
     })
+}
+
+/// The records of which a body is still to be fetched, or a version is contradicted; reads every
+/// row.
+fn wanting(index: &Index) -> Vec<RecordKey> {
+    let wants = |row: &RecordRow| {
+        !row.conflicts.is_empty() || row.stands.iter().any(|stand| row.wants(stand))
+    };
+    let rows = index.rows(None).filter(|(_, row)| wants(row));
+    rows.map(|(key, _)| key).collect()
 }
 
 fn just_open(folder: &Folder, options: &Options<'_>) -> Result<(Journal, Recovery), StoreError> {
@@ -273,6 +292,7 @@ impl Fold {
             // Over rows that do not fit nothing is written: they are thrown away.
             if self.fits() {
                 self.index.apply(batch, &group.position);
+                self.index.settle();
             }
         }
         Ok(())
@@ -346,6 +366,7 @@ impl Fold {
         mut self,
         journal: &Journal,
         damaged: bool,
+        wanting: Vec<RecordKey>,
     ) -> Result<(Model, BTreeSet<Place>), StoreError> {
         self.heads.take_in(&mut self.model);
         let reader = journal.reader();
@@ -365,7 +386,9 @@ impl Fold {
             };
             self.index.apply(std::mem::take(&mut self.batch), &position);
         }
-        for (key, row) in self.index.rows(None) {
+        for key in wanting {
+            // The fold may have changed it since; what it changed the model knows.
+            let row = self.index.row(&key).unwrap_or_default();
             self.model.note_missing(key, &row);
         }
         let pending = self.index.pending_erasures().into_iter().collect();

@@ -10,9 +10,8 @@ use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::key::SecretKey;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{Hash, LogId, RecordId, StartNumber, UnixMillis};
+use corridor_rules::Sort;
 use corridor_rules::desk::{Wish, begin};
-use corridor_rules::row::{RecordKey, RecordRow};
-use corridor_rules::{Rows, Sort};
 use tempfile::TempDir;
 
 use super::*;
