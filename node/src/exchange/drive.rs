@@ -9,14 +9,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use corridor_proto::{Hash, RcpId, Refusal, v1};
+use corridor_rules::Fact;
 use corridor_rules::ingest::{Arrival, Judged, Unverified, judge};
 use corridor_rules::link::{Closing, Context, Input, Link, Output};
 use corridor_store::{Item, StoreError};
+use prost::Message;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use super::Exchange;
+use super::budgets::Cost;
 use super::cut::Cut;
 use crate::edge;
 use crate::limits::{LAST_WORDS, TICK};
@@ -63,6 +66,10 @@ pub async fn drive(
     dialled_by: RcpId,
     streams: Streams,
 ) -> String {
+    if exchange.budgets.banned_ms(peer, edge::now()) > 0 {
+        streams.cut.now();
+        return BANNED.to_owned();
+    }
     let Some(lease) = exchange.register(peer, dialled_by) else {
         return "there is another connection already".to_owned();
     };
@@ -75,6 +82,7 @@ pub async fn drive(
         streams,
         cancelled: lease.cancelled.clone(),
         more: false,
+        over: None,
     };
     let End { why, at_once } = driver.run().await;
     drop(driver);
@@ -99,6 +107,8 @@ struct Driver<'a> {
     streams: Streams,
     cancelled: watch::Receiver<bool>,
     more: bool,
+    /// What it is over its budget of.
+    over: Option<&'static str>,
 }
 
 impl Driver<'_> {
@@ -124,12 +134,16 @@ impl Driver<'_> {
                 return End::gently("it lost a right to read".to_owned());
             }
             self.note_status();
+            if self.is_banned() {
+                return End::gently(BANNED.to_owned());
+            }
+            let is_read = !self.is_over_budget();
             input = tokio::select! {
-                frame = self.streams.session_in.next() => match frame {
+                frame = self.streams.session_in.next(), if is_read => match frame {
                     Some(Ok(frame)) => Input::Session(frame),
                     ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
-                frame = self.streams.carry_in.next() => match frame {
+                frame = self.streams.carry_in.next(), if is_read => match frame {
                     Some(Ok(frame)) => Input::Carry(frame),
                     ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
@@ -147,6 +161,7 @@ impl Driver<'_> {
     /// Feeds an input and carries out what follows from it.
     async fn step(&mut self, input: Input) -> ControlFlow<End> {
         self.more = false;
+        self.spend(&cost(&input));
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             for output in self.handle(input) {
@@ -161,6 +176,10 @@ impl Driver<'_> {
                     }
                     Output::Arrival(arrival) => inputs.push(self.take_in(arrival).await?),
                     Output::Verify(unverified) => {
+                        self.spend(&Cost {
+                            verifications: count(unverified.records.len()),
+                            ..Cost::default()
+                        });
                         let judged = self.judge(unverified);
                         for arrival in judged.arrivals {
                             inputs.push(self.take_in(arrival).await?);
@@ -245,7 +264,13 @@ impl Driver<'_> {
 
     fn handle(&mut self, input: Input) -> Vec<Output> {
         let (exchange, link) = (self.exchange, &mut self.link);
-        in_context(exchange, |context| link.handle(input, context))
+        let refused_before = link.refusals();
+        let outputs = in_context(exchange, |context| link.handle(input, context));
+        self.spend(&Cost {
+            refusals: u64::from(self.link.refusals() - refused_before),
+            ..Cost::default()
+        });
+        outputs
     }
 
     fn say_refused(&self, refusal: &Refusal) {
@@ -267,7 +292,13 @@ impl Driver<'_> {
             tracing::error!(%error, "what void lines withdrew is not said again");
         }
         match outcome {
-            Ok(_) => ControlFlow::Continue(Input::Changed),
+            Ok(done) => {
+                self.spend(&Cost {
+                    disk: done.facts.iter().map(stored_bytes).sum(),
+                    ..Cost::default()
+                });
+                ControlFlow::Continue(Input::Changed)
+            }
             Err(StoreError::Refused(refusal)) => {
                 self.say_refused(&refusal);
                 ControlFlow::Continue(Input::Refused(refusal))
@@ -284,6 +315,29 @@ impl Driver<'_> {
             .store
             .read(|view| view.charter(&owner).cloned());
         charter.map_or_else(Judged::default, |charter| judge(&charter, unverified))
+    }
+
+    fn spend(&self, cost: &Cost) {
+        self.exchange.budgets.spend(self.peer, cost, edge::now());
+    }
+
+    /// Whether too much of what it sent was refused, on this connection and others.
+    fn is_banned(&self) -> bool {
+        self.exchange.budgets.banned_ms(self.peer, edge::now()) > 0
+    }
+
+    /// Whether it is to be read no further now. It is looked at again with each tick.
+    fn is_over_budget(&mut self) -> bool {
+        let peer = self.peer;
+        let over = self.exchange.budgets.over(peer, edge::now());
+        let what = over.map(|over| over.what);
+        if let (Some(over), true) = (over, what != self.over) {
+            let wait_ms = over.wait_ms;
+            tracing::warn!(%peer, what, wait_ms, "over its budget");
+        }
+        self.over = what;
+        self.exchange.statuses.over_budget(peer, what);
+        what.is_some()
     }
 
     fn note_status(&self) {
@@ -307,6 +361,37 @@ fn in_context<T>(exchange: &Exchange, look: impl FnOnce(&Context<'_>) -> T) -> T
     })
 }
 
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// What a frame costs before anything is known of it. What comes on the session is mostly signed.
+fn cost(input: &Input) -> Cost {
+    match input {
+        Input::Session(frame) => Cost {
+            bytes: count(frame.encoded_len()),
+            verifications: 1,
+            ..Cost::default()
+        },
+        Input::Carry(frame) => Cost {
+            bytes: count(frame.encoded_len()),
+            ..Cost::default()
+        },
+        Input::Start | Input::Changed | Input::Refused(_) => Cost::default(),
+    }
+}
+
+/// Bytes of a fact that came from a peer.
+fn stored_bytes(fact: &Fact) -> u64 {
+    count(match fact {
+        Fact::Record { blob, .. } | Fact::Note { blob, .. } | Fact::List { blob, .. } => blob.len(),
+        Fact::Lines { lines, .. } => lines.iter().map(Vec::len).sum(),
+        _ => 0,
+    })
+}
+
+const BANNED: &str = "too much of what it sent was refused; it has to stay away for a while, and \
+                      its operator should compare logs with yours";
 const STOPS: &str = "this node stops";
 const REPLACED: &str = "another connection to the same node took its place";
 
