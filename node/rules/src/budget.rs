@@ -56,12 +56,6 @@ impl Bucket {
         let per_minute = i128::from(rate.per_minute.max(1));
         u64::try_from((debt + per_minute - 1) / per_minute).unwrap_or(u64::MAX)
     }
-
-    /// Whether nothing was taken out of it of late: then it need not be kept.
-    pub fn is_full(&mut self, rate: &Rate, now: UnixMillis) -> bool {
-        self.fill(rate, now);
-        self.level >= i128::from(rate.burst) * MINUTE_MS
-    }
 }
 
 #[cfg(test)]
@@ -83,8 +77,6 @@ mod tests {
         assert_eq!(bucket.wait_ms(&RATE, at(0)), 3_000, "one comes in a second");
         assert_eq!(bucket.wait_ms(&RATE, at(2_999)), 1);
         assert_eq!(bucket.wait_ms(&RATE, at(3_000)), 0);
-        assert!(!bucket.is_full(&RATE, at(3_000)));
-        assert!(bucket.is_full(&RATE, at(103_000)));
         // Never more than its burst, however long nothing is taken.
         bucket.take(&RATE, 101, at(u64::MAX / 2));
         assert_eq!(bucket.wait_ms(&RATE, at(u64::MAX / 2)), 1_000);
