@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-/// TLS handshakes under way at one time: more wait in the listener's queue.
-pub const HANDSHAKES_MAX: usize = 64;
+use corridor_rules::budget::Rate;
+
 /// A handshake takes a few round trips; whoever is slower comes again.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
-/// Connections of peers at one time: forty peers twice over, and some that knock.
+/// Connections of peers at one time, those in their handshake too: forty peers twice over, and some
+/// that knock.
 pub const PEER_CONNECTIONS_MAX: usize = 256;
 /// Connections of secretariats and integrators at one time.
 pub const API_CONNECTIONS_MAX: usize = 256;
+/// Descriptors that are no connection of a listener: journal, index, files, links that were
+/// dialled.
+pub const DESCRIPTORS_SPARE: usize = 96;
 /// Streams at one time on a peer's connection: session, carry and a hello.
 pub const PEER_STREAMS_MAX: u32 = 8;
 /// Calls at one time on an integrator's connection.
@@ -27,6 +31,30 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 pub const PEER_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Largest message of a secretariat: a body and what surrounds it.
 pub const API_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Bytes of a peer's frames: all that a large RCP ever published at once, then four packages a
+/// second.
+pub const PEER_BYTES: Rate = Rate {
+    burst: 2 * 1024 * 1024 * 1024,
+    per_minute: 256 * 1024 * 1024,
+};
+/// Signatures of a peer's that are verified: five times what a large RCP has, then a thousand a
+/// second, which is a small part of one core.
+pub const PEER_VERIFICATIONS: Rate = Rate {
+    burst: 500_000,
+    per_minute: 60_000,
+};
+/// Bytes that a peer lets this node store: a disk that fills in hours is noticed, one that fills in
+/// minutes is not.
+pub const PEER_DISK: Rate = Rate {
+    burst: 4 * 1024 * 1024 * 1024,
+    per_minute: 64 * 1024 * 1024,
+};
+/// Refusals of what a peer sends, over all its connections: a few connections end by too many of
+/// them, then it has to stay away.
+pub const PEER_REFUSALS: Rate = Rate {
+    burst: 256,
+    per_minute: 1,
+};
 /// Frames waiting to be sent on one stream.
 pub const FRAMES_QUEUED: usize = 16;
 /// Frames of records of one connection that are being verified or wait to be stored: enough that
@@ -40,6 +68,9 @@ pub const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
 pub const CALL_TIME: Duration = Duration::from_secs(10);
 /// First pause after a failed dial; doubled each time, with full jitter.
 pub const REDIAL_FIRST_MS: u64 = 200;
+/// Shortest pause after a failed dial: chance may say zero, and a node that is away is not to be
+/// called in a circle.
+pub const REDIAL_LEAST_MS: u64 = 20;
 /// Longest pause after a failed dial.
 pub const REDIAL_MAX_MS: u64 = 30_000;
 /// The side that need not dial waits so long for the other, to spare a second connection.

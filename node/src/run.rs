@@ -22,13 +22,13 @@ use crate::exchange::service::{PeerCalls, PeerConnection};
 use crate::exchange::tls::{PeerCert, Tls, api_acceptor};
 use crate::exchange::{Exchange, dial, listen};
 use crate::limits::{
-    API_CONNECTIONS_MAX, API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DUE, KEEP_ALIVE,
-    KEEP_ALIVE_ANSWER, PEER_CONNECTIONS_MAX, PEER_MESSAGE_BYTES, PEER_STREAMS_MAX,
-    STREAM_WINDOW_BYTES,
+    API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DUE, KEEP_ALIVE, KEEP_ALIVE_ANSWER,
+    PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, STREAM_WINDOW_BYTES,
 };
 use crate::operate::access::Access;
 use crate::operate::backup::UNDER_WAY;
 use crate::operate::config::Config;
+use crate::operate::descriptors;
 use crate::operate::files::FileError;
 use crate::operate::init::{InitError, sign_card};
 use crate::operate::keys::{KeyFolder, Keys};
@@ -279,7 +279,7 @@ async fn serve_api(
     acceptor: tokio_rustls::TlsAcceptor,
     stopped: watch::Receiver<bool>,
 ) {
-    let (limit, any) = (API_CONNECTIONS_MAX, |_: &_, _: &_| Some(()));
+    let (limit, any) = (descriptors::places().1, |_: &_, _: &_, _| Some(()));
     let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), any);
     let server = Server::builder()
         .max_concurrent_streams(API_STREAMS_MAX)
@@ -299,12 +299,12 @@ async fn serve_peers(
     let incoming = listen::incoming(
         listener,
         acceptor,
-        PEER_CONNECTIONS_MAX,
+        descriptors::places().0,
         stopped.clone(),
-        |stream, cut| {
+        |stream, cut, keeper| {
             let certificates = stream.get_ref().1.peer_certificates()?;
             let cert = PeerCert::read(certificates.first()?)?;
-            Some(PeerConnection::new(cert, cut.clone()))
+            Some(PeerConnection::new(cert, cut.clone(), keeper))
         },
     );
     let service = ExchangeServiceServer::new(PeerCalls::new(exchange))

@@ -25,6 +25,8 @@ pub struct Status {
     pub refused: Option<Refusal>,
     /// Until when it delays the erasure of what we withdrew, if it does.
     pub delays_ours: Option<UnixMillis>,
+    /// What it is over its budget of, if it is.
+    pub over_budget: Option<&'static str>,
 }
 
 /// The statuses of all peers.
@@ -67,6 +69,10 @@ impl Statuses {
 
     pub(crate) fn trouble(&self, peer: RcpId, what: String) {
         self.with(peer, |status| status.trouble = Some(what));
+    }
+
+    pub(crate) fn over_budget(&self, peer: RcpId, what: Option<&'static str>) {
+        self.with(peer, |status| status.over_budget = what);
     }
 
     pub(crate) fn link(&self, peer: RcpId, link: &Link, is_quiet: bool) {
@@ -158,6 +164,12 @@ impl Status {
             let since = self.last_seen.map(|at| format!(" since {}", shown(at)));
             let since = since.unwrap_or_default();
             return format!("Not connected{since}, because {why}; it is tried again by itself.");
+        }
+        if let Some(what) = self.over_budget {
+            return format!(
+                "Connected, but it takes more than one partner may ({what}), so that it is read \
+                 more slowly; if that lasts, call it."
+            );
         }
         if let Some(refused) = self.refused {
             return format!("Connected, but something it sent was refused: {refused}.");

@@ -6,5 +6,6 @@
 pub mod command;
 pub mod crash;
 pub mod nodes;
+pub mod raw;
 pub mod sim;
 pub mod stranger;

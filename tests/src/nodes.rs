@@ -82,6 +82,11 @@ impl Office {
         self.config.peer_listen
     }
 
+    /// Where it listens for its own clients.
+    pub const fn api_address(&self) -> std::net::SocketAddr {
+        self.config.api_listen
+    }
+
     /// The running node.
     pub fn node(&self) -> &Running {
         self.running.as_ref().expect("the node runs")

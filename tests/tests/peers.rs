@@ -1,9 +1,17 @@
 //! Stories of a node and a partner that means it no good, over real connections.
 
+#[path = "peers/bombs.rs"]
+mod bombs;
+#[path = "peers/budget.rs"]
+mod budget;
 #[path = "peers/copies.rs"]
 mod copies;
 #[path = "peers/cut.rs"]
 mod cut;
+#[path = "peers/floods.rs"]
+mod floods;
+#[path = "peers/maxima.rs"]
+mod maxima;
 #[path = "peers/order.rs"]
 mod order;
 #[path = "peers/pins.rs"]

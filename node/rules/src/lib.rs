@@ -10,6 +10,7 @@
 //! time, random bytes, keys and stored bytes come in as parameters.
 
 pub mod brake;
+pub mod budget;
 pub mod desk;
 pub mod evidence;
 pub mod fact;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::checkpoint::{Checkpoint, SignedCheckpoint};
 use corridor_proto::limits::CIRCLE_NAME_BYTES_MAX;
-use corridor_proto::line::{Act, ReadLine, ReaderList};
+use corridor_proto::line::{Act, ReadLine, ReaderList, Withdrawal};
 use corridor_proto::tree::Tree;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, UnixMillis};
 
@@ -124,6 +124,9 @@ pub struct Log {
     pub stop: Option<Stop>,
     /// Publish lines in force whose bodies are still to be fetched: index, and what each names.
     pub missing: BTreeMap<u64, Named>,
+    /// Of a public log every record that a line of it ever named: whoever sees only what is public
+    /// looks for nothing else.
+    pub named: BTreeSet<RecordId>,
     /// Its restarts, in order.
     pub restarts: Vec<Restart>,
     /// What they made void, of a log of ours.
@@ -191,6 +194,7 @@ impl Log {
             last_withdrawal: None,
             stop: None,
             missing: BTreeMap::new(),
+            named: BTreeSet::new(),
             restarts: Vec::new(),
             void: Void::default(),
             branch: BTreeSet::new(),
@@ -294,9 +298,18 @@ impl Log {
                     self.incarnation = self.incarnation.max(incarnation);
                     self.restarts.push(Restart { index, incarnation });
                 }
-                Act::Withdraw(_) => self.last_withdrawal = Some(index),
-                Act::Publish { .. } | Act::Leave { .. } => {}
+                Act::Withdraw(Withdrawal { record, .. }) => {
+                    self.last_withdrawal = Some(index);
+                    self.note_named(record);
+                }
+                Act::Publish { record, .. } | Act::Leave { record } => self.note_named(record),
             },
+        }
+    }
+
+    fn note_named(&mut self, record: RecordId) {
+        if self.sort == Sort::Public {
+            self.named.insert(record);
         }
     }
 

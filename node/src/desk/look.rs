@@ -1,7 +1,9 @@
 //! Looking: a record as a reader may see it, what a partner would receive, and why.
 
+use std::ops::Bound;
+
 use corridor_proto::record::{Header, SignedRecord};
-use corridor_proto::{LogId, RcpId, UnixMillis};
+use corridor_proto::{LogId, LogSeed, RcpId, UnixMillis};
 use corridor_rules::desk::{Link, link_fits};
 use corridor_rules::row::{RecordKey, RecordRow, Stand, Withdrawn};
 use corridor_rules::serve::Source;
@@ -46,7 +48,7 @@ pub fn show(
     now: UnixMillis,
     unconfirmed: bool,
 ) -> Option<Shown> {
-    let mut row = view.row(key)?;
+    let mut row = comes_across(view, reader, key, now).then(|| view.row(key))??;
     let pending = view.peer_state(&key.rcp) == Some(PeerState::Pending);
     let apart = unconfirmed && pending && *reader == Reader::Secretariat;
     let own = key.rcp == view.me && *reader == Reader::Secretariat;
@@ -81,6 +83,46 @@ pub fn show(
         signed,
         unconfirmed: apart,
     })
+}
+
+/// Whether `reader` may come across a record at all. Whoever sees only what is public looks up what
+/// public circles name and nothing else, so that the work tells nothing of what they may not see.
+pub fn comes_across(view: &View<'_>, reader: &Reader, key: &RecordKey, now: UnixMillis) -> bool {
+    let public = || view.logs.get(&LogId::derive(&key.rcp, &LogSeed::ZERO));
+    *reader != Reader::Anyone
+        || public().is_some_and(|log| {
+            log.named.contains(&key.record) && may_read(view, log, reader, now).is_ok()
+        })
+}
+
+/// The records that `reader` may come across, in the order of their keys, from behind `after` on.
+pub fn keys<'a>(
+    view: &'a View<'_>,
+    reader: &'a Reader,
+    after: Option<RecordKey>,
+    now: UnixMillis,
+) -> Box<dyn Iterator<Item = RecordKey> + 'a> {
+    if *reader != Reader::Anyone {
+        return Box::new(view.rows(after.as_ref()).map(|(key, _)| key));
+    }
+    let mut logs: Vec<&Log> = readable(view, reader, now).collect();
+    logs.sort_unstable_by_key(|log| log.owner);
+    let keys = logs.into_iter().flat_map(move |log| {
+        let rcp = log.owner;
+        let from = match after {
+            Some(after) if after.rcp == rcp => Bound::Excluded(after.record),
+            _ => Bound::Unbounded,
+        };
+        let is_behind = after.is_none_or(|after| after.rcp <= rcp);
+        let named = log.named.range((from, Bound::Unbounded));
+        named
+            .filter(move |_| is_behind)
+            .map(move |record| RecordKey {
+                rcp,
+                record: *record,
+            })
+    });
+    Box::new(keys)
 }
 
 /// What a partner would receive.

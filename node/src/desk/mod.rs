@@ -23,7 +23,9 @@ use corridor_store::{Done, Item, Store, StoreError, View};
 use tokio::sync::{oneshot, watch};
 
 use crate::edge;
-pub use look::{CircleWhy, Explanation, Preview, Shown, explain, preview, show};
+pub use look::{
+    CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, show,
+};
 
 /// Why the desk did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -29,7 +29,7 @@ use crate::edge;
 use crate::limits::{
     CALL_TIME, CONNECTION_WINDOW_BYTES, DIAL_COURTESY, FRAMES_QUEUED, KEEP_ALIVE,
     KEEP_ALIVE_ANSWER, LINK_PROVES, PEER_MESSAGE_BYTES, QUICK_DIALS, REDIAL_FIRST_MS,
-    REDIAL_MAX_MS, STREAM_WINDOW_BYTES,
+    REDIAL_LEAST_MS, REDIAL_MAX_MS, STREAM_WINDOW_BYTES,
 };
 use crate::operate::keys::peer_name;
 
@@ -118,9 +118,20 @@ async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
             Err(why) => exchange.statuses.trouble(peer, why),
         }
         quick = 0;
-        tokio::time::sleep(Duration::from_millis(edge::jitter(pause).max(20))).await;
-        pause = (pause * 2).min(REDIAL_MAX_MS);
+        tokio::time::sleep(pause_of(pause, edge::jitter(pause))).await;
+        pause = next_longest(pause);
     }
+}
+
+/// The pause before the next dial, of which this is the longest, by a random number below it: any
+/// length is as likely as any other, so that those who lost a node together do not come together.
+fn pause_of(longest_ms: u64, random: u64) -> Duration {
+    Duration::from_millis((random % longest_ms.max(1)).max(REDIAL_LEAST_MS))
+}
+
+/// The longest pause after one more failure.
+fn next_longest(longest_ms: u64) -> u64 {
+    longest_ms.saturating_mul(2).min(REDIAL_MAX_MS)
 }
 
 enum Next {
@@ -306,4 +317,54 @@ async fn link(exchange: &Arc<Exchange>, peer: RcpId, line: Line) -> Result<Next,
     drive(exchange, peer, exchange.me(), streams).await;
     let lasted = Duration::from_millis(edge::now().since(began));
     Ok(Next::Ended(lasted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When each of many nodes dials one that is away for this long, by its pauses.
+    fn dials(away_ms: u64, odd: &mut u64) -> u64 {
+        let (mut at, mut longest) = (0, REDIAL_FIRST_MS);
+        while at < away_ms {
+            *odd ^= *odd << 13;
+            *odd ^= *odd >> 7;
+            *odd ^= *odd << 17;
+            at += u64::try_from(pause_of(longest, *odd).as_millis()).expect("short");
+            longest = next_longest(longest);
+        }
+        at - away_ms
+    }
+
+    /// A thousand nodes lost one for an hour. How they come back to it, second by second.
+    #[test]
+    #[allow(clippy::print_stdout, reason = "for whoever runs it with --no-capture")]
+    fn after_a_long_absence_nodes_come_back_one_by_one() {
+        let mut odd = 0x9e37_79b9_7f4a_7c15;
+        let mut seconds = vec![0; 31];
+        for _ in 0..1_000 {
+            let after_ms = dials(3_600_000, &mut odd);
+            seconds[usize::try_from(after_ms / 1_000).expect("few")] += 1;
+        }
+        println!("{seconds:?}");
+        // The rest of a pause that is under way: the first seconds get the most, none gets many.
+        let most = seconds.iter().max().copied().unwrap_or(0);
+        assert!(most <= 100, "{most} of 1000 in one second");
+        assert_eq!(seconds.iter().sum::<usize>(), 1_000);
+        let late: usize = seconds[10..].iter().sum();
+        assert!(late > 300, "only {late} later than ten seconds");
+    }
+
+    #[test]
+    fn no_pause_is_shorter_or_longer_than_it_may_be() {
+        let mut longest = REDIAL_FIRST_MS;
+        for _ in 0..80 {
+            for random in [0, 1, longest - 1, longest, u64::MAX] {
+                let pause = u64::try_from(pause_of(longest, random).as_millis()).expect("short");
+                assert!((REDIAL_LEAST_MS..REDIAL_MAX_MS).contains(&pause), "{pause}");
+            }
+            longest = next_longest(longest);
+        }
+        assert_eq!(longest, REDIAL_MAX_MS);
+    }
 }

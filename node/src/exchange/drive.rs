@@ -12,15 +12,18 @@ use std::sync::Arc;
 
 use corridor_proto::charter::Charter;
 use corridor_proto::{Hash, RcpId, Refusal, v1};
+use corridor_rules::Fact;
 use corridor_rules::ingest::{Arrival, Judged, Unverified, judge};
 use corridor_rules::link::{Closing, Context, Input, Link, Output};
 use corridor_store::{Item, StoreError};
+use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use super::Exchange;
+use super::budgets::Cost;
 use super::cut::Cut;
 use crate::edge;
 use crate::limits::{JUDGING_MAX, LAST_WORDS, TICK};
@@ -67,6 +70,10 @@ pub async fn drive(
     dialled_by: RcpId,
     streams: Streams,
 ) -> String {
+    if exchange.budgets.banned_ms(peer, edge::now()) > 0 {
+        streams.cut.now();
+        return BANNED.to_owned();
+    }
     let Some(lease) = exchange.register(peer, dialled_by) else {
         return "there is another connection already".to_owned();
     };
@@ -81,6 +88,7 @@ pub async fn drive(
         judging: VecDeque::new(),
         before: None,
         more: false,
+        over: None,
     };
     let End { why, at_once } = driver.run().await;
     drop(driver);
@@ -109,6 +117,8 @@ struct Driver<'a> {
     /// Ends when the last of them are stored.
     before: Option<oneshot::Receiver<()>>,
     more: bool,
+    /// What it is over its budget of.
+    over: Option<&'static str>,
 }
 
 /// What is to be fed once records are stored.
@@ -144,17 +154,20 @@ impl Driver<'_> {
                 return End::gently("it lost a right to read".to_owned());
             }
             self.note_status();
-            let has_room = self.judging.len() < JUDGING_MAX;
+            if self.is_banned() {
+                return End::gently(BANNED.to_owned());
+            }
+            let is_read = self.judging.len() < JUDGING_MAX && !self.is_over_budget();
             next = tokio::select! {
                 Some(stored) = first(&mut self.judging) => {
                     self.judging.pop_front();
                     Next::Stored(stored)
                 }
-                frame = self.streams.session_in.next(), if has_room => match frame {
+                frame = self.streams.session_in.next(), if is_read => match frame {
                     Some(Ok(frame)) => Next::Input(Input::Session(frame)),
                     ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
-                frame = self.streams.carry_in.next(), if has_room => match frame {
+                frame = self.streams.carry_in.next(), if is_read => match frame {
                     Some(Ok(frame)) => Next::Input(Input::Carry(frame)),
                     ended => return End::gently(ending(ended.and_then(Result::err))),
                 },
@@ -173,6 +186,7 @@ impl Driver<'_> {
     async fn carry_out(&mut self, next: Next) -> ControlFlow<End> {
         let inputs = match next {
             Next::Input(input) => {
+                self.spend(&cost(&input));
                 if !may_overtake(&input) {
                     let inputs = self.all_stored().await?;
                     self.step(inputs).await?;
@@ -202,7 +216,11 @@ impl Driver<'_> {
                         inputs.push(take_in(self.exchange, self.peer, arrival).await?);
                     }
                     Output::Verify(unverified) => {
-                        let is_ours = unverified.owner != self.peer;
+                        self.spend(&Cost {
+                            verifications: count(unverified.records.len()),
+                            ..Cost::default()
+                        });
+                        let is_ours = unverified.owner == self.exchange.me();
                         let judging = self.judge(unverified);
                         self.judging.push_back(judging);
                         // A reader forgets what it gave back once it is told of our restart.
@@ -302,7 +320,13 @@ impl Driver<'_> {
 
     fn handle(&mut self, input: Input) -> Vec<Output> {
         let (exchange, link) = (self.exchange, &mut self.link);
-        in_context(exchange, |context| link.handle(input, context))
+        let refused_before = link.refusals();
+        let outputs = in_context(exchange, |context| link.handle(input, context));
+        self.spend(&Cost {
+            refusals: u64::from(self.link.refusals() - refused_before),
+            ..Cost::default()
+        });
+        outputs
     }
 
     /// Verifies signatures, off the one writer and off the threads that carry frames, while those
@@ -336,6 +360,29 @@ impl Driver<'_> {
             drop(stored);
             Ok(inputs)
         })
+    }
+
+    fn spend(&self, cost: &Cost) {
+        self.exchange.budgets.spend(self.peer, cost, edge::now());
+    }
+
+    /// Whether too much of what it sent was refused, on this connection and others.
+    fn is_banned(&self) -> bool {
+        self.exchange.budgets.banned_ms(self.peer, edge::now()) > 0
+    }
+
+    /// Whether it is to be read no further now. It is looked at again with each tick.
+    fn is_over_budget(&mut self) -> bool {
+        let peer = self.peer;
+        let over = self.exchange.budgets.over(peer, edge::now());
+        let what = over.map(|over| over.what);
+        if let (Some(over), true) = (over, what != self.over) {
+            let wait_ms = over.wait_ms;
+            tracing::warn!(%peer, what, wait_ms, "over its budget");
+        }
+        self.over = what;
+        self.exchange.statuses.over_budget(peer, what);
+        what.is_some()
     }
 
     fn note_status(&self) {
@@ -382,7 +429,14 @@ async fn take_in(exchange: &Exchange, peer: RcpId, arrival: Arrival) -> ControlF
         tracing::error!(%error, "what void lines withdrew is not said again");
     }
     match outcome {
-        Ok(_) => ControlFlow::Continue(Input::Changed),
+        Ok(done) => {
+            let cost = Cost {
+                disk: done.facts.iter().map(stored_bytes).sum(),
+                ..Cost::default()
+            };
+            exchange.budgets.spend(peer, &cost, edge::now());
+            ControlFlow::Continue(Input::Changed)
+        }
         Err(StoreError::Refused(refusal)) => {
             say_refused(peer, &refusal);
             ControlFlow::Continue(Input::Refused(refusal))
@@ -415,6 +469,37 @@ fn in_context<T>(exchange: &Exchange, look: impl FnOnce(&Context<'_>) -> T) -> T
     })
 }
 
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// What a frame costs before anything is known of it. What comes on the session is mostly signed.
+fn cost(input: &Input) -> Cost {
+    match input {
+        Input::Session(frame) => Cost {
+            bytes: count(frame.encoded_len()),
+            verifications: 1,
+            ..Cost::default()
+        },
+        Input::Carry(frame) => Cost {
+            bytes: count(frame.encoded_len()),
+            ..Cost::default()
+        },
+        Input::Start | Input::Changed | Input::Refused(_) => Cost::default(),
+    }
+}
+
+/// Bytes of a fact that came from a peer.
+fn stored_bytes(fact: &Fact) -> u64 {
+    count(match fact {
+        Fact::Record { blob, .. } | Fact::Note { blob, .. } | Fact::List { blob, .. } => blob.len(),
+        Fact::Lines { lines, .. } => lines.iter().map(Vec::len).sum(),
+        _ => 0,
+    })
+}
+
+const BANNED: &str = "too much of what it sent was refused; it has to stay away for a while, and \
+                      its operator should compare logs with yours";
 const STOPS: &str = "this node stops";
 const REPLACED: &str = "another connection to the same node took its place";
 

@@ -1,4 +1,4 @@
-//! The accept loop: bounded handshakes with a time-out, then streams for the gRPC server.
+//! The accept loop: bounded places, handshakes with a time-out, then streams for the gRPC server.
 //!
 //! **Invariant:** one failed accept or handshake never ends the loop.
 
@@ -10,20 +10,21 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use super::cut::{Cut, Cuttable};
-use crate::limits::{HANDSHAKE_TIME, HANDSHAKES_MAX};
+use super::places::{Keeper, Place, Places};
+use crate::limits::HANDSHAKE_TIME;
 
 /// A connection after its handshake, with what its acceptor made of it.
 pub struct Accepted<I> {
     stream: Cuttable<TlsStream<TcpStream>>,
     info: I,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<I: Clone + Send + Sync + 'static> Connected for Accepted<I> {
@@ -62,51 +63,51 @@ impl<I: Unpin> AsyncWrite for Accepted<I> {
     }
 }
 
-/// Accepts until `stop`; `describe` makes the connection's info, which may keep what cuts it, or
-/// refuses it.
+/// Accepts until `stop`; `describe` makes the connection's info, which may keep what cuts it and
+/// what keeps its place, or refuses it.
 pub fn incoming<I: Send + 'static>(
     listener: TcpListener,
     acceptor: TlsAcceptor,
     connections_max: usize,
     mut stop: watch::Receiver<bool>,
-    describe: impl Fn(&TlsStream<TcpStream>, &Cut) -> Option<I> + Send + Sync + 'static,
+    describe: impl Fn(&TlsStream<TcpStream>, &Cut, Keeper) -> Option<I> + Send + Sync + 'static,
 ) -> ReceiverStream<Result<Accepted<I>, io::Error>> {
     let (sender, receiver) = mpsc::channel(16);
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    let places = Arc::new(Semaphore::new(connections_max));
+    let places = Places::new(connections_max);
     let describe = Arc::new(describe);
     tokio::spawn(async move {
+        let mut is_failing = false;
         loop {
-            let permits = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                let handshake = Arc::clone(&handshakes).acquire_owned().await;
-                (place, handshake, listener.accept().await)
-            };
             let accepted = tokio::select! {
-                accepted = permits => accepted,
+                accepted = listener.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => return,
-            };
-            let (Ok(place), Ok(handshake), accepted) = accepted else {
-                return;
             };
             let tcp = match accepted {
                 Ok((tcp, _)) => tcp,
                 Err(error) => {
-                    // Descriptors may be used up: give others time to end.
-                    tracing::warn!(%error, "accept failed");
+                    // Descriptors may be used up: give others time to end. It is said once.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(%error, "accept failed");
+                    }
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                     continue;
                 }
             };
+            is_failing = false;
+            let cut = Cut::default();
+            let place = tokio::select! {
+                place = places.take(&cut) => place,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
             let (acceptor, sender) = (acceptor.clone(), sender.clone());
             let describe = Arc::clone(&describe);
             tokio::spawn(async move {
-                let _handshake = handshake;
-                let Some(stream) = shake(&acceptor, tcp).await else {
-                    return;
+                let shaken = tokio::select! {
+                    shaken = shake(&acceptor, tcp) => shaken,
+                    () = place.must_go() => return,
                 };
-                let cut = Cut::default();
-                let Some(info) = describe(&stream, &cut) else {
+                let Some(stream) = shaken else { return };
+                let Some(info) = describe(&stream, &cut, place.keeper()) else {
                     return;
                 };
                 let stream = Cuttable::new(stream, cut);

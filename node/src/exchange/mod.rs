@@ -1,17 +1,19 @@
 //! Peers: connections, and the links that run over them.
 //!
 //! A connection is mutual TLS 1.3 with pinned keys ([`tls`]), dialled ([`dial`]) or accepted
-//! ([`listen`]), and can be ended at once ([`cut`]); [`drive`] runs one
-//! `corridor_rules::link::Link` over its two streams, and [`crate::status`] keeps the sentence that
-//! is shown for each peer.
+//! ([`listen`]) at one of few places ([`places`]), and can be ended at once ([`cut`]); [`drive`]
+//! runs one `corridor_rules::link::Link` over its two streams, within the peer's budget
+//! ([`budgets`]), and [`crate::status`] keeps the sentence that is shown for each peer.
 //!
 //! It imports the store, the rules and the protocol, never `api`. **Invariant:** no decision about
 //! what a peer may have is made here; this room only moves bytes.
 
+pub mod budgets;
 pub mod cut;
 pub mod dial;
 pub mod drive;
 pub mod listen;
+pub mod places;
 pub mod service;
 
 pub mod tls;
@@ -27,6 +29,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::edge;
 use crate::status::Statuses;
+use budgets::Budgets;
 use tls::Tls;
 
 /// The generated service code.
@@ -41,6 +44,8 @@ pub struct Exchange {
     pub store: Store,
     /// How each peer's exchange stands.
     pub statuses: Arc<Statuses>,
+    /// What each peer may still cost.
+    pub budgets: Budgets,
     tls: Tls,
     changed: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
@@ -69,6 +74,7 @@ impl Exchange {
         Arc::new(Self {
             store,
             statuses: Arc::default(),
+            budgets: Budgets::default(),
             tls,
             changed,
             stopped,

@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Exchange;
 use super::cut::Cut;
 use super::drive::{Incoming, Streams, drive};
+use super::places::Keeper;
 use super::rpc::exchange_service_server::ExchangeService;
 use super::tls::PeerCert;
 use crate::edge;
@@ -28,6 +29,7 @@ use crate::limits::{FRAMES_QUEUED, HELLOS_PER_SECOND, LINK_TIME};
 pub struct PeerConnection {
     cert: PeerCert,
     cut: Cut,
+    keeper: Keeper,
     halves: Arc<Mutex<Halves>>,
 }
 
@@ -39,9 +41,9 @@ struct Halves {
 }
 
 impl PeerConnection {
-    /// A connection of whoever showed this certificate, and what cuts it: it is cut if it has not
-    /// become a link in time, so that nobody keeps a place by doing nothing.
-    pub fn new(cert: PeerCert, cut: Cut) -> Self {
+    /// A connection of whoever showed this certificate, what cuts it and what keeps its place: it
+    /// is cut if it has not become a link in time, and keeps its place only as one.
+    pub fn new(cert: PeerCert, cut: Cut, keeper: Keeper) -> Self {
         let halves: Arc<Mutex<Halves>> = Arc::default();
         let (late, watched) = (cut.clone(), Arc::clone(&halves));
         tokio::spawn(async move {
@@ -50,7 +52,12 @@ impl PeerConnection {
                 late.now();
             }
         });
-        Self { cert, cut, halves }
+        Self {
+            cert,
+            cut,
+            keeper,
+            halves,
+        }
     }
 }
 
@@ -88,6 +95,17 @@ impl PeerCalls {
                 "this node has not accepted you; pair first",
             ));
         }
+        let banned_s = self
+            .exchange
+            .budgets
+            .banned_ms(rcp, edge::now())
+            .div_ceil(1_000);
+        if banned_s > 0 {
+            return Err(Status::resource_exhausted(format!(
+                "too much of what you sent was refused here; ask the two operators to compare \
+                 their logs, and come back in {banned_s} seconds"
+            )));
+        }
         Ok((rcp, connection))
     }
 
@@ -100,6 +118,7 @@ impl PeerCalls {
             return;
         };
         halves.used = true;
+        connection.keeper.keep();
         let streams = Streams {
             session_in: session.0,
             session_out: session.1,

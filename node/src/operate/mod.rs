@@ -5,6 +5,7 @@
 pub mod access;
 pub mod backup;
 pub mod config;
+pub mod descriptors;
 pub mod files;
 pub mod init;
 pub mod keys;

@@ -30,5 +30,5 @@ pub use error::StoreError;
 pub use folder::create;
 pub use open::{Opening, open};
 pub use verify::{Finding, Report, verify_store};
-pub use view::View;
+pub use view::{Reads, View};
 pub use writer::{Done, Item, Signer, Store};

@@ -28,7 +28,7 @@ use crate::index::{Batch, Index, Overlay};
 use crate::journal::{Journal, NewFrame, Place, Reader};
 use crate::recent::{Changed, Recent};
 use crate::row_codec::{place_in, place_out};
-use crate::view::View;
+use crate::view::{Reads, View, Work};
 
 /// The RCP's signing key, as the writer is handed it.
 #[derive(Debug)]
@@ -96,6 +96,7 @@ struct Shared {
     /// Whether something is still to be erased; set with the state that demands it.
     erasing: AtomicBool,
     recent: RwLock<Recent>,
+    work: Arc<Work>,
     hooks: RwLock<Vec<Hook>>,
 }
 
@@ -116,6 +117,7 @@ impl Store {
             signer,
             erasing: AtomicBool::new(!pending.is_empty()),
             recent,
+            work: Arc::default(),
             hooks: RwLock::new(Vec::new()),
         });
         let (inbox, items) = mpsc::channel();
@@ -179,7 +181,13 @@ impl Store {
             reader,
             all_erased: !self.shared.erasing.load(Ordering::SeqCst),
             recent: &self.shared.recent,
+            work: &self.shared.work,
         })
+    }
+
+    /// What was looked up since the store was opened.
+    pub fn reads(&self) -> Reads {
+        self.shared.work.reads()
     }
 
     /// The present signing key.

@@ -36,6 +36,19 @@ impl Process {
         Ok(())
     }
 
+    /// Its number in the system.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Memory that it holds, in kilobytes.
+    pub fn resident_kb(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.context("its memory")?.parse()?)
+    }
+
     /// Waits until it has ended by itself.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.0.wait()?)
@@ -160,6 +173,12 @@ impl Victim {
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = said.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// How often it said something.
+    pub fn said(&self, what: &str) -> Result<usize> {
+        let said = std::fs::read_to_string(&self.log)?;
+        Ok(said.lines().filter(|line| line.contains(what)).count())
     }
 
     /// No code of ours ever panicked. What sled does on damage is caught.

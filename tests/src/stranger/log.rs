@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 use corridor_node::edge;
 use corridor_proto::checkpoint::Checkpoint;
-use corridor_proto::line::{Act, Line};
+use corridor_proto::limits::PACKAGE_LINES_MAX;
+use corridor_proto::line::{
+    Act, Line, ReaderList, Withdrawal, WithdrawalReason, note_hash, readers_hash,
+};
 use corridor_proto::record::{NewRecord, SignedRecord};
 use corridor_proto::tree::{Tree, leaf_hash};
 use corridor_proto::{LogId, LogSeed, RecordId, Salt, v1, wire};
@@ -20,7 +23,12 @@ pub struct Pages<'a> {
     seed: LogSeed,
     lines: Vec<Vec<u8>>,
     tree: Tree,
-    records: Vec<SignedRecord>,
+    /// What each line publishes.
+    records: Vec<Option<SignedRecord>>,
+    /// The lists and notes that lines name.
+    bodies: Vec<v1::SaltedBody>,
+    /// Where the newest list is named, and which it is.
+    readers: Option<(u64, v1::SaltedBody)>,
 }
 
 impl Stranger {
@@ -33,20 +41,35 @@ impl Stranger {
             lines: Vec::new(),
             tree: Tree::new(),
             records: Vec::new(),
+            bodies: Vec::new(),
+            readers: None,
         }
     }
 
     /// A record version of its own, in order.
     pub fn record(&self, title: &str) -> Result<SignedRecord> {
+        let record = RecordId::new(edge::random()?);
+        self.version(record, 1, crate::nodes::practice(title))
+    }
+
+    /// A version of a record of its own, with this body.
+    pub fn version(&self, record: RecordId, version: u64, body: Vec<u8>) -> Result<SignedRecord> {
         let record = NewRecord {
-            record: RecordId::new(edge::random()?),
-            version: 1,
+            record,
+            version,
             kind: corridor_proto::kinds::Kind::Practice.code(),
             time: edge::now(),
             salt: Salt::new(edge::random()?),
-            body: crate::nodes::practice(title),
+            body,
         };
         Ok(record.sign(&self.charter, &self.signing)?.into_signed())
+    }
+}
+
+fn salted(salt: &Salt, body: Vec<u8>) -> v1::SaltedBody {
+    v1::SaltedBody {
+        salt: salt.as_bytes().to_vec(),
+        body,
     }
 }
 
@@ -54,20 +77,69 @@ impl Pages<'_> {
     /// Publishes what is given, whether or not it is in order, and gives its record.
     pub fn publish(&mut self, signed: SignedRecord) -> Result<RecordId> {
         let header = corridor_proto::record::Header::decode(&signed.header.bytes)?;
+        let act = Act::Publish {
+            version_hash: signed.header.version_hash(),
+            record: header.record,
+            version: header.version,
+        };
+        self.append(act, Some(signed))?;
+        Ok(header.record)
+    }
+
+    /// Lets a record leave.
+    pub fn leave(&mut self, record: RecordId) -> Result<()> {
+        self.append(Act::Leave { record }, None)
+    }
+
+    /// Withdraws versions of a record up to one, with a note.
+    pub fn withdraw(&mut self, record: RecordId, up_to: u64, note: Vec<u8>) -> Result<()> {
+        let salt = Salt::new(edge::random()?);
+        let act = Act::Withdraw(Withdrawal {
+            record,
+            up_to,
+            reason: WithdrawalReason::Error,
+            note: note_hash(&salt, &note),
+            replacement: RecordId::ZERO,
+        });
+        self.bodies.push(salted(&salt, note));
+        self.append(act, None)
+    }
+
+    /// Says who reads it: as its first line that makes it an open one.
+    pub fn read_by(&mut self, list: &ReaderList) -> Result<()> {
+        let (salt, list) = (Salt::new(edge::random()?), list.encode()?);
+        let act = Act::Readers {
+            list: readers_hash(&salt, &list),
+        };
+        let body = salted(&salt, list);
+        self.readers = Some((self.tree.size(), body.clone()));
+        self.bodies.push(body);
+        self.append(act, None)
+    }
+
+    fn append(&mut self, act: Act, record: Option<SignedRecord>) -> Result<()> {
         let line = Line {
             time: edge::now(),
             random: edge::random()?,
-            act: Act::Publish {
-                version_hash: signed.header.version_hash(),
-                record: header.record,
-                version: header.version,
-            },
+            act,
         };
         let line = line.encode();
         self.tree.push(leaf_hash(&line));
         self.lines.push(line);
-        self.records.push(signed);
-        Ok(header.record)
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Which record a line publishes.
+    pub fn record_id(&self, index: usize) -> Option<RecordId> {
+        let signed = self.records.get(index)?.as_ref()?;
+        let header = corridor_proto::record::Header::decode(&signed.header.bytes).ok()?;
+        Some(header.record)
+    }
+
+    /// How many lines there are.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
     }
 
     fn note(&self) -> Result<Vec<u8>> {
@@ -91,18 +163,29 @@ impl Pages<'_> {
         }))
     }
 
-    /// Its lines from an index on.
+    /// Its lines from an index on, as many as fit into a package.
     pub fn package(&self, from: usize) -> Result<Carried> {
         let size = self.tree.size();
-        let proof = self.tree.consistency(size, size).context("a proof")?;
+        let end = self.lines.len().min(from + PACKAGE_LINES_MAX);
+        let reached = u64::try_from(end)?;
+        let proof = self.tree.consistency(reached, size).context("a proof")?;
         Ok(Carried::Package(v1::Package {
             log: self.id.as_bytes().to_vec(),
             from: u64::try_from(from)?,
-            lines: self.lines.get(from..).context("lines")?.to_vec(),
+            lines: self.lines.get(from..end).context("lines")?.to_vec(),
             checkpoint: self.note()?,
             proof: wire::proof_message(&proof),
-            readers: None,
-            bodies: Vec::new(),
+            readers: self.readers.as_ref().map(|(index, list)| {
+                let proof = self.tree.inclusion(*index, size).unwrap_or_default();
+                let at = usize::try_from(*index).unwrap_or_default();
+                v1::ReadersProof {
+                    index: *index,
+                    line: self.lines.get(at).cloned().unwrap_or_default(),
+                    proof: wire::proof_message(&proof),
+                    list: Some(list.clone()),
+                }
+            }),
+            bodies: self.bodies.clone(),
         }))
     }
 
@@ -113,7 +196,8 @@ impl Pages<'_> {
         change: impl Fn(&mut v1::RecordItem),
     ) -> Result<Carried> {
         let items = indexes.iter().map(|index| {
-            let record = self.records.get(*index).context("a record")?.clone();
+            let record = self.records.get(*index).cloned().flatten();
+            let record = record.context("a record")?;
             let mut item = wire::record_message(u64::try_from(*index)?, record);
             change(&mut item);
             Ok(item)

@@ -2,9 +2,10 @@
 //! not.
 //!
 //! [`papers`] are what it shows in TLS, [`wire`] is a link over a real connection, [`log`] its own
-//! circle, and [`host`] a listener that notes what is said to it. **Invariant:** it knows nothing
-//! of a node but what the node sends.
+//! circle, [`host`] a listener that notes what is said to it, and [`frames`] HTTP/2 as nobody
+//! should speak it. **Invariant:** it knows nothing of a node but what the node sends.
 
+pub mod frames;
 pub mod host;
 pub mod log;
 pub mod papers;

@@ -1,5 +1,6 @@
 //! What a stranger shows in TLS: any certificate with any key, over any version.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::wire::Line;
 use crate::nodes::Office;
@@ -80,6 +82,12 @@ impl Papers {
 
     /// As [`Self::dial`], with so many bytes that the node may send ahead on a stream.
     pub async fn dial_with_window(&self, office: &Office, bytes: u32) -> Result<Line> {
+        let stream = self.dial_raw(office.address(), &office.rcp).await?;
+        Line::over(stream, bytes).await
+    }
+
+    /// As [`Self::dial`], without a word of HTTP/2.
+    pub async fn dial_raw(&self, address: SocketAddr, rcp: &RcpId) -> Result<TlsStream<TcpStream>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[self.version])?
@@ -87,14 +95,14 @@ impl Papers {
             .with_custom_certificate_verifier(Arc::new(Anybody))
             .with_client_cert_resolver(Arc::new(Only(Arc::clone(&self.certified))));
         config.alpn_protocols = vec![b"h2".to_vec()];
-        let tcp = TcpStream::connect(office.address()).await?;
+        let tcp = TcpStream::connect(address).await?;
         tcp.set_nodelay(true)?;
-        let name = ServerName::try_from(peer_name(&office.rcp))?;
+        let name = ServerName::try_from(peer_name(rcp))?;
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, tcp);
         let stream = tokio::time::timeout(Duration::from_secs(5), shaken)
             .await
             .context("the handshake did not end")??;
-        Line::over(stream, bytes).await
+        Ok(stream)
     }
 
     /// The side that is dialled.
@@ -107,6 +115,23 @@ impl Papers {
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(config)
     }
+}
+
+/// Dials the listener of a node's own clients, whoever answers, and shows no certificate.
+pub async fn dial_api(office: &Office) -> Result<TlsStream<TcpStream>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = TcpStream::connect(office.api_address()).await?;
+    tcp.set_nodelay(true)?;
+    let name = ServerName::try_from("localhost")?;
+    Ok(TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await?)
 }
 
 /// Shows one certificate, whether or not the key fits.

@@ -25,6 +25,23 @@ use v1::session_frame::Frame as Said;
 
 use crate::nodes::PATIENCE;
 
+/// gRPC over a connection, of which the node may fill so many bytes ahead of the reader, and what
+/// comes over it.
+pub async fn channel(stream: TlsStream<TcpStream>, window_bytes: u32) -> Result<(Channel, Seen)> {
+    let seen = Seen::default();
+    let mut once = Some(TokioIo::new(Tapped(stream, seen.clone())));
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let stream = once.take();
+        async move { stream.ok_or_else(|| io::Error::other("the connection ended")) }
+    });
+    let channel = Endpoint::from_static("http://peer.corridor.invalid")
+        .initial_stream_window_size(window_bytes)
+        .initial_connection_window_size(2 * window_bytes)
+        .connect_with_connector(connector)
+        .await?;
+    Ok((channel, seen))
+}
+
 /// A connection whose handshake is done on the stranger's side.
 pub struct Line {
     /// Calls over it.
@@ -36,17 +53,7 @@ pub struct Line {
 impl Line {
     /// gRPC over a connection, of which the node may fill so many bytes ahead of the reader.
     pub(super) async fn over(stream: TlsStream<TcpStream>, window_bytes: u32) -> Result<Self> {
-        let seen = Seen::default();
-        let mut once = Some(TokioIo::new(Tapped(stream, seen.clone())));
-        let connector = tower::service_fn(move |_: http::Uri| {
-            let stream = once.take();
-            async move { stream.ok_or_else(|| io::Error::other("the connection ended")) }
-        });
-        let channel = Endpoint::from_static("http://peer.corridor.invalid")
-            .initial_stream_window_size(window_bytes)
-            .initial_connection_window_size(2 * window_bytes)
-            .connect_with_connector(connector)
-            .await?;
+        let (channel, seen) = channel(stream, window_bytes).await?;
         let client = ExchangeServiceClient::new(channel)
             .max_decoding_message_size(PEER_MESSAGE_BYTES)
             .max_encoding_message_size(PEER_MESSAGE_BYTES);
@@ -223,6 +230,11 @@ impl Seen {
             seen.all.extend_from_slice(bytes);
             seen.at.push((seen.all.len(), Instant::now()));
         });
+    }
+
+    /// All of it so far.
+    pub fn all(&self) -> Vec<u8> {
+        self.with(|seen| seen.all.clone())
     }
 
     /// How often a byte string came, and when last.

@@ -352,6 +352,11 @@ impl Link {
         self.delays_ours
     }
 
+    /// How much of the peer's was refused so far.
+    pub const fn refusals(&self) -> u32 {
+        self.refusals
+    }
+
     /// The last thing of the peer's that was refused.
     pub const fn last_refusal(&self) -> Option<Refusal> {
         self.last_refusal

@@ -178,7 +178,7 @@ pub fn page(
         }),
         (None, None) => None,
     };
-    for (key, _) in view.rows(start.as_ref()) {
+    for key in desk::keys(view, reader, start, edge::now()) {
         match parent {
             Some(rcp) if key.rcp < rcp => continue,
             Some(rcp) if key.rcp > rcp => break,

@@ -79,7 +79,7 @@ type Looked = Result<(), Option<Status>>;
 impl Follower {
     /// Tells what changed since the last look, and then a cursor if there was anything.
     async fn look(&mut self) -> Looked {
-        self.api.reader(&self.metadata)?;
+        let reader = self.api.reader(&self.metadata)?;
         let store = self.api.desk.store().clone();
         let present = store.read(|view| view.revision);
         // A cursor of a later state than this: the folder was set back, and all is new again.
@@ -94,7 +94,7 @@ impl Follower {
             let mut after = None;
             loop {
                 let rows = |view: &View<'_>| -> Vec<RecordKey> {
-                    let keys = view.rows(after.as_ref()).map(|(key, _)| key);
+                    let keys = desk::keys(view, &reader, after, edge::now());
                     keys.take(ROWS_AT_ONCE).collect()
                 };
                 let (last, any) = self.tell(rows, since).await?;
@@ -129,6 +129,7 @@ impl Follower {
         let (last, records) = self.api.desk.store().read(|view| {
             let keys = which(view);
             let shown = keys.iter().filter_map(|key| {
+                desk::comes_across(view, &reader, key, edge::now()).then_some(())?;
                 let row = corridor_rules::Rows::row(view, key)?;
                 (changed_at(view, key, &row) > since).then_some(())?;
                 let shown = desk::show(view, key, &reader, edge::now(), false)?;

@@ -9,6 +9,7 @@
 mod again;
 mod clock;
 mod cold;
+mod flood;
 mod line;
 mod live;
 mod load;
@@ -31,8 +32,8 @@ use tokio::sync::Mutex;
 use stage::Stage;
 
 /// The scenarios, in the order in which all of them run.
-const SCENARIOS: [&str; 9] = [
-    "publish", "cold", "noop", "delta", "widen", "live", "fanout", "restart", "space",
+const SCENARIOS: [&str; 10] = [
+    "publish", "cold", "noop", "delta", "widen", "live", "fanout", "flood", "restart", "space",
 ];
 
 /// What every scenario is told.
@@ -132,6 +133,7 @@ async fn main() -> ExitCode {
             "widen" => again::widen(bench).await,
             "live" => live::live(bench).await,
             "fanout" => live::fanout(bench).await,
+            "flood" => flood::flood(bench).await,
             "restart" => rest::restart(bench).await,
             _ => rest::space(bench).await,
         };

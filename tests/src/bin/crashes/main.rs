@@ -1,15 +1,17 @@
 //! Lets a real node crash again and again while it works, and looks whether it kept what it
 //! promised.
 //!
-//! `crashes kill|power|full|sync|order --node PATH [--rounds N] [--seed N]`: a node of its own
-//! process publishes, revises, withdraws and drafts through its API and exchanges with a partner,
-//! until at a random moment SIGKILL comes, the power is cut, the disk is full or fails to sync.
-//! After each time everything acknowledged must be there, and the whole store is checked. `order`
-//! looks at the calls of the system instead. The last line is one JSON object.
+//! `crashes kill|power|full|sync|order|flood --node PATH [--rounds N] [--seed N]`: a node of its
+//! own process publishes, revises, withdraws and drafts through its API and exchanges with a
+//! partner, until at a random moment SIGKILL comes, the power is cut, the disk is full or fails to
+//! sync. After each time everything acknowledged must be there, and the whole store is checked.
+//! `order` looks at the calls of the system instead; `flood` has it flooded while it may open few
+//! files. The last line is one JSON object.
 //!
 //! **Invariant:** the node is a process of the binary under test, never a mock.
 #![allow(clippy::print_stdout)]
 
+mod flood;
 mod full;
 mod kill;
 mod order;
@@ -56,10 +58,11 @@ async fn main() -> Result<()> {
     let summary = match how.as_str() {
         "kill" => kill::run(&args).await?,
         "power" => power::run(&args).await?,
+        "flood" => flood::run(&args).await?,
         "full" => full::run(&args).await?,
         "order" => order::run(&args).await?,
         "sync" => sync::run(&args).await?,
-        _ => bail!("{how:?} is unknown; there are kill, power, full, order and sync"),
+        _ => bail!("{how:?} is unknown; there are kill, power, full, order, sync and flood"),
     };
     println!("{summary}");
     Ok(())
