@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod crash;
+pub mod fuzz;
 pub mod nodes;
 pub mod sim;
 pub mod stranger;

@@ -146,6 +146,32 @@ impl Node {
         copy
     }
 
+    /// A copy with its keys, as it is.
+    pub fn copy(&self) -> Self {
+        let seqs = 0..u8::try_from(self.keys.len()).expect("few keys");
+        Self {
+            rcp: self.rcp,
+            journal: self.journal.clone(),
+            model: self.model.clone(),
+            store: self.store.clone(),
+            seed: self.seed,
+            keys: seqs.map(|seq| signing_key(self.seed, seq)).collect(),
+        }
+    }
+
+    /// What a backup of its first groups makes of it: it signs nothing until it is restarted.
+    pub fn restored(&self, groups: usize, now: UnixMillis, rng: &mut Rng) -> Self {
+        let mut node = self.copy();
+        node.journal.truncate(groups);
+        node.rebuild(self.store.chunk);
+        node.append(vec![
+            Fact::Restored { at: now },
+            Fact::OtherCopyGone { at: now },
+        ]);
+        node.start(now, rng);
+        node
+    }
+
     /// Decides a wish; nothing is durable yet.
     ///
     /// # Errors
