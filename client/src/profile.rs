@@ -168,8 +168,16 @@ impl Profile {
         file.take(PROFILE_BYTES_MAX)
             .read_to_string(&mut text)
             .map_err(io)?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of a profile; `path` is where it came from.
+    ///
+    /// # Errors
+    /// [`ProfileError::Form`], [`ProfileError::Value`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ProfileError> {
         // The parser's own message would quote the line, and the line may be the token's.
-        let fields: Fields = toml::from_str(&text).map_err(|_| ProfileError::Form {
+        let fields: Fields = toml::from_str(text).map_err(|_| ProfileError::Form {
             path: path.to_owned(),
         })?;
         Self::new(&fields.address, &fields.server_key, fields.token)

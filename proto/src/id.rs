@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn the_public_log_is_that_of_the_seed_of_zeros() {
+        let (one, other) = (RcpId::new([1; 32]), RcpId::new([2; 32]));
+        assert_eq!(LogId::public(&one), LogId::derive(&one, &LogSeed::ZERO));
+        assert_ne!(LogId::public(&one), LogId::public(&other));
+    }
+
+    #[test]
     fn ordinals_grow_even_when_the_clock_goes_back() {
         assert_eq!(next_ordinal(0, UnixMillis(1_700)), Some(1_700));
         assert_eq!(next_ordinal(9_000, UnixMillis(1_700)), Some(9_001));

@@ -172,6 +172,19 @@ mod tests {
 
     /// C2SP CCTV: what strict verification must refuse is marked by flags; anything else is good.
     #[test]
+    fn a_coordinate_from_the_prime_up_is_not_canonical_whatever_its_sign() {
+        let key = |first: u8, last: u8| {
+            let mut bytes = [0xff; 32];
+            (bytes[0], bytes[31]) = (first, last);
+            is_canonical(&bytes)
+        };
+        for sign in [0, 0x80] {
+            assert!(!key(0xed, 0x7f | sign) && !key(0xf0, 0x7f | sign));
+            assert!(key(0xff, 0x7e | sign) && key(0xff, sign));
+        }
+    }
+
+    #[test]
     fn the_914_edge_cases_of_cctv_get_the_strict_verdict() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("../vectors/external/cctv-ed25519.json"))

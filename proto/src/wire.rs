@@ -132,9 +132,10 @@ impl Invitation {
         LINK_BEGINS.to_owned() + &BASE64URL_NOPAD.encode(&self.encode())
     }
 
-    /// Whether a text is meant as a link.
+    /// Whether a text is meant as a link; white space is left out as in [`Self::read_link`].
     pub fn is_link(text: &str) -> bool {
-        text.trim_ascii_start().starts_with(LINK_BEGINS)
+        let mut letters = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        LINK_BEGINS.bytes().all(|byte| letters.next() == Some(byte))
     }
 
     /// The file's bytes that a link carries, not yet read. White space, which mail programs put
@@ -388,6 +389,21 @@ mod tests {
                 "{length}"
             );
             assert!(padded.padding.iter().all(|byte| *byte == 0));
+        }
+    }
+
+    #[test]
+    fn a_link_broken_anywhere_is_still_one() {
+        for text in [
+            "corridor-invitation:#AAAA",
+            " corridor-invitation:#\nAAAA",
+            "corridor-\r\ninvitation :#AAAA",
+        ] {
+            assert!(Invitation::is_link(text), "{text:?}");
+            assert_eq!(Invitation::read_link(text), Ok(vec![0; 3]), "{text:?}");
+        }
+        for text in ["", "corridor-invitation:", "an-invitation.bin"] {
+            assert!(!Invitation::is_link(text), "{text:?}");
         }
     }
 

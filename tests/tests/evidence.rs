@@ -36,7 +36,7 @@ impl Story {
         let mut rng = Rng::new(seed);
         let ([owner, one, other], log) = meeting::confirmed(true, &mut rng, NOW);
         let mut story = Self {
-            copy: owner.copied(),
+            copy: owner.copy(),
             owner,
             readers: [one, other],
             log,
@@ -44,7 +44,7 @@ impl Story {
         };
         story.publish(1, b"first");
         story.publish(2, b"second");
-        story.copy = story.owner.copied();
+        story.copy = story.owner.copy();
         story
     }
 
@@ -274,7 +274,7 @@ fn two_texts_under_one_version_are_hidden_and_proved() {
         let (mut nodes, drafting) = meeting::confirmed::<3>(true, &mut rng, NOW);
         let second = meeting::list(&mut nodes, "second", true, &mut rng, NOW);
         let [mut owner, mut one, mut other] = nodes;
-        let mut copy = owner.copied();
+        let mut copy = owner.copy();
         meeting::publish(&mut owner, 9, b"one text", drafting, &mut rng, NOW);
         meeting::publish(&mut copy, 9, b"another text", second, &mut rng, NOW);
         meet([&mut owner, &mut one], NOW, 1, &mut rng);

@@ -32,7 +32,7 @@ pub(super) fn year(time_ms: u64) -> i32 {
 }
 
 /// When the day `2026-11-24` is over. `None` for what is no day after 1970.
-pub(super) fn end_of_day(text: &str) -> Option<UnixMillis> {
+pub fn end_of_day(text: &str) -> Option<UnixMillis> {
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, date] = parts.as_slice() else {
         return None;

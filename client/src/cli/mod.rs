@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use dates::end_of_day;
 pub use screen::Screen;
 
 use fail::Failure;

@@ -28,7 +28,9 @@ use crate::edge;
 use crate::limits::API_MESSAGE_BYTES;
 use crate::operate::access::{Access, Scope};
 use crate::status::Statuses;
+pub use names::{parse_rcp, parse_record};
 pub use record::cursor::Cursors;
+pub use record::message::{page_token, read_page_token};
 
 /// The generated service code.
 pub(crate) mod rpc {

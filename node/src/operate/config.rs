@@ -44,8 +44,16 @@ impl Config {
     pub fn read(data: &Path) -> Result<Self, FileError> {
         let path = path(data);
         let text = std::fs::read_to_string(&path).map_err(|source| FileError::io(&path, source))?;
-        toml::from_str(&text)
+        Self::parse(&text)
             .map_err(|error| FileError::io(&path, std::io::Error::other(error.to_string())))
+    }
+
+    /// Reads the text of the file.
+    ///
+    /// # Errors
+    /// The line and the key that do not fit.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
     }
 
     /// The text of the file.

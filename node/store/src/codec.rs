@@ -461,9 +461,9 @@ const fn sort_code(sort: Sort) -> (u8, RcpId) {
 fn sort(read: &mut Reader<'_>) -> Result<Sort, Refusal> {
     let (code, peer) = (read.u8()?, RcpId::new(read.array()?));
     match code {
-        1 => Ok(Sort::Public),
-        2 => Ok(Sort::Open),
-        3 => Ok(Sort::Closed),
+        1 if peer.is_zero() => Ok(Sort::Public),
+        2 if peer.is_zero() => Ok(Sort::Open),
+        3 if peer.is_zero() => Ok(Sort::Closed),
         4 => Ok(Sort::Private(peer)),
         _ => Err(read.refuse(Reason::Malformed)),
     }

@@ -12,6 +12,7 @@
 //! was published.
 
 mod backup;
+pub mod bytes;
 mod codec;
 mod compaction;
 mod error;

@@ -147,16 +147,6 @@ impl Node {
         copy
     }
 
-    /// A second node with the same groups and the same keys, as a copied folder makes one.
-    pub fn copied(&self) -> Self {
-        let keys = self.keys.iter();
-        let keys = keys.map(|key| SecretKey::from_seed(&key.seed()));
-        Self {
-            keys: keys.collect(),
-            ..self.folded_again()
-        }
-    }
-
     /// Carries out a wish.
     ///
     /// # Errors
@@ -165,6 +155,32 @@ impl Node {
         let facts = self.decide(wish, now, rng)?;
         self.append(facts);
         Ok(())
+    }
+
+    /// A copy with its keys, as it is.
+    pub fn copy(&self) -> Self {
+        let seqs = 0..u8::try_from(self.keys.len()).expect("few keys");
+        Self {
+            rcp: self.rcp,
+            journal: self.journal.clone(),
+            model: self.model.clone(),
+            store: self.store.clone(),
+            seed: self.seed,
+            keys: seqs.map(|seq| signing_key(self.seed, seq)).collect(),
+        }
+    }
+
+    /// What a backup of its first groups makes of it: it signs nothing until it is restarted.
+    pub fn restored(&self, groups: usize, now: UnixMillis, rng: &mut Rng) -> Self {
+        let mut node = self.copy();
+        node.journal.truncate(groups);
+        node.rebuild(self.store.chunk);
+        node.append(vec![
+            Fact::Restored { at: now },
+            Fact::OtherCopyGone { at: now },
+        ]);
+        node.start(now, rng);
+        node
     }
 
     /// Decides a wish; nothing is durable yet.

@@ -18,7 +18,7 @@ pub struct Stored {
 }
 
 /// All that a node's index and journal hold beside its model.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     /// Rows of records.
     pub rows: HashMap<RecordKey, RecordRow>,

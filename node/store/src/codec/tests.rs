@@ -287,3 +287,25 @@ fn a_blob_is_known_by_its_hash() {
     assert!(!blob_intact(good.kind, &good.meta, &bad));
     assert!(!blob_intact(good.kind, &good.meta, &[]));
 }
+
+#[test]
+fn only_a_private_circle_names_a_peer() {
+    for (sort, reads) in [
+        (Sort::Public, false),
+        (Sort::Open, false),
+        (Sort::Closed, false),
+        (Sort::Private(RCP), true),
+    ] {
+        let circle = Fact::Circle {
+            owner: RCP,
+            seed: LogSeed::new([6; 16]),
+            sort,
+            name: "drafting".to_owned(),
+        };
+        let frame = frame(&circle).expect("frame");
+        let mut meta = frame.meta.to_vec();
+        assert!(fact(frame.kind, &meta).is_ok());
+        meta[32 + 16 + 1] ^= 1; // the first byte of the peer
+        assert_eq!(fact(frame.kind, &meta).is_ok(), reads, "{sort:?}");
+    }
+}
