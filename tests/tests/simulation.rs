@@ -8,7 +8,7 @@ use corridor_rules::Reader;
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::HEAD_LACKING;
 use corridor_rules::visibility::may_read;
-use corridor_tests::sim::run::plan_of;
+use corridor_tests::sim::run::{grown, plan_of};
 use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
 
 /// Runs of the first test.
@@ -60,6 +60,18 @@ fn a_world_of_thirty_nodes_comes_to_rest_as_specified() {
         apart: true,
         large: false,
     });
+}
+
+#[test]
+fn a_world_of_more_than_a_hundred_nodes_comes_to_rest_as_specified() {
+    let counts = run(Plan {
+        steps: 500,
+        ..grown(100)
+    });
+    assert!(
+        counts.get("relayed") > Some(&0),
+        "nothing went through third nodes"
+    );
 }
 
 fn two_partners(seed: u64) -> World {

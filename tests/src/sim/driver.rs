@@ -7,7 +7,8 @@ use corridor_rules::limits::CREDIT_BYTES;
 use corridor_rules::link::{Input, Output};
 
 use super::network::{End, Frame};
-use super::spec::At;
+use super::run::BYTES_CHECKED;
+use super::spec::{At, Kind};
 use super::watch::Leg;
 use super::world::{Pair, World};
 
@@ -85,6 +86,8 @@ impl World {
         let (from, to) = (ends[side], ends[1 - side]);
         let leg = self.leg(from, to, &frame);
         let bytes = frame.bytes();
+        let checked = u64::try_from(bytes.len()).expect("a length");
+        *self.counts.entry(BYTES_CHECKED).or_default() += checked;
         let leaks = self.watch.leaks(&self.spec, &leg, &bytes, self.now.0);
         assert!(
             leaks.is_empty(),
@@ -125,6 +128,9 @@ impl World {
     pub(super) fn relayed(&self, from: At, to: At) -> Vec<usize> {
         let circles = (0..self.spec.circles.len()).filter(|circle| {
             let circle = &self.spec.circles[*circle];
+            if circle.kind != Kind::Open || [from, to].contains(&circle.owner) {
+                return false;
+            }
             let log = self.nodes[from].model.logs.get(&circle.id);
             let size = log.map_or(0, |log| log.size());
             self.spec.relays(circle, size, from, to, self.now.0)

@@ -63,9 +63,19 @@ pub const EXPECTED: [&str; 49] = [
     "withdraw with a note",
 ];
 
+/// Counted beside what happens: milliseconds that passed in the world.
+pub const SIMULATED_MS: &str = "simulated milliseconds";
+/// Counted beside what happens: bytes of frames in which no secret was found that was not to be
+/// there.
+pub const BYTES_CHECKED: &str = "bytes checked";
+/// Nodes above which not nearly everybody knows everybody, but those of a region each other.
+const ALL_KNOWN_MAX: usize = 40;
+const REGION: usize = 8;
+
 /// Runs a plan and gives what happened how often.
 pub fn run(plan: Plan) -> Counts {
     let mut world = World::new(plan);
+    let begun = world.now;
     begin(&mut world);
     let rests = plan.steps.div_ceil(200);
     for rest in 0..rests {
@@ -83,6 +93,8 @@ pub fn run(plan: Plan) -> Counts {
         }
         world.calm = false;
     }
+    let passed = world.now.since(begun);
+    *world.counts.entry(SIMULATED_MS).or_default() += passed;
     std::mem::take(&mut world.counts)
 }
 
@@ -113,9 +125,16 @@ fn burst(world: &mut World) {
 /// Most pairs know each other before the first fault.
 fn begin(world: &mut World) {
     world.calm = true;
-    for a in 0..world.plan.nodes {
+    let nodes = world.plan.nodes;
+    let is_large = nodes > ALL_KNOWN_MAX;
+    let known = |a: usize, b: usize| match is_large {
+        true if a / REGION == b / REGION => 70,
+        true => 1,
+        false => 80,
+    };
+    for a in 0..nodes {
         for b in 0..a {
-            if world.rng.chance(80) {
+            if world.rng.chance(known(a, b)) {
                 let (inviter, acceptor) = if world.rng.chance(50) { (a, b) } else { (b, a) };
                 world.invite(inviter, acceptor);
             }
@@ -130,7 +149,9 @@ fn begin(world: &mut World) {
                 world.change_state(a, b, "confirm");
             }
         }
-        world.set_readers(a);
+        for _ in 0..if is_large { 2 * REGION } else { 1 } {
+            world.set_readers(a);
+        }
         world.open_circle(a);
         world.save_draft(a);
     }
@@ -265,5 +286,18 @@ pub fn plan_of(seed: u64) -> Plan {
         hostile: rng.chance(50),
         apart: rng.chance(40),
         large: rng.chance(8),
+    }
+}
+
+/// A large world in which each node knows a few others, and much travels through third nodes.
+pub fn grown(seed: u64) -> Plan {
+    let mut rng = Rng::new(seed ^ 0xb16);
+    Plan {
+        seed,
+        nodes: 100 + rng.below(120),
+        steps: 1_200,
+        hostile: rng.chance(50),
+        apart: true,
+        large: false,
     }
 }

@@ -300,7 +300,11 @@ impl World {
         self.partitions.clear();
         self.connections.retain(|_, connection| !connection.hostile);
         // Each hop through a third node takes a turn of its own.
-        let hops = if self.plan.apart { self.plan.nodes } else { 0 };
+        let hops = if self.plan.apart {
+            self.plan.nodes.min(16)
+        } else {
+            0
+        };
         for _ in 0..4 + hops {
             for pair in self.pairs() {
                 self.connect(pair);
