@@ -121,7 +121,7 @@ impl Status {
             PeerState::Pending => {
                 Some("Only public records flow: compare the safety number by telephone and confirm")
             }
-            PeerState::Paused => Some("Paused here: it gets withdrawals only, until you resume"),
+            PeerState::Paused => Some("Paused here: it gets withdrawals only, until you resume it"),
             PeerState::Left => Some("Left: it gets withdrawals only"),
             PeerState::Active => None,
         };
@@ -134,8 +134,8 @@ impl Status {
         if let Some(since) = seen.silent {
             let since = shown(since);
             sentence += &format!(
-                " No news of its circles since {since}: what it shared or withdrew since then \
-                 is not here. Call it, and ask whether its node runs."
+                " No news of some of its circles since {since}: what it shared or withdrew since \
+                 then may be missing here. Call it, and ask whether its node runs."
             );
         }
         if let Some(until) = seen.delayed {
@@ -167,7 +167,7 @@ impl Status {
         }
         if let Some(what) = self.over_budget {
             return format!(
-                "Connected, but it takes more than one partner may ({what}), so that it is read \
+                "Connected, but it sends more than one partner may ({what}), so it is taken in \
                  more slowly; if that lasts, call it."
             );
         }

@@ -170,7 +170,6 @@ mod tests {
             .is_ok()
     }
 
-    /// C2SP CCTV: what strict verification must refuse is marked by flags; anything else is good.
     #[test]
     fn a_coordinate_from_the_prime_up_is_not_canonical_whatever_its_sign() {
         let key = |first: u8, last: u8| {
@@ -184,6 +183,7 @@ mod tests {
         }
     }
 
+    /// C2SP CCTV: what strict verification must refuse is marked by flags; anything else is good.
     #[test]
     fn the_914_edge_cases_of_cctv_get_the_strict_verdict() {
         let cases: Vec<Case> =

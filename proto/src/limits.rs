@@ -43,8 +43,6 @@ pub const ATTACHMENT_CHUNK_BYTES: usize = 64 * 1024;
 pub const NESTING_MAX: usize = 16;
 /// Languages in one text.
 pub const LANGUAGES_MAX: usize = 32;
-/// Restart lines in one log.
-pub const RESTARTS_MAX: usize = 1_000;
 /// Sizes, versions and serials lie below 2^63, so that every language can hold them.
 pub const ORDINAL_MAX: u64 = (1 << 63) - 1;
 /// Session frames are padded to a multiple of this, so that their length tells little.

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
+use corridor_proto::tree::leaf_hash;
 use serde_json::json;
 
 use super::fail::Failure;
@@ -55,6 +56,11 @@ pub(super) async fn show(session: &mut Session<'_>, args: EvidenceArgs) -> Resul
             session.screen.say(format!("  saved in {file}"));
         }
     }
+    if files.iter().any(Option::is_some) {
+        session
+            .screen
+            .say("Anybody can judge these files without a node: hand them to the other readers.");
+    }
     if let Some(one) = found.iter().find(|one| one.restarted) {
         let (rcp, _) = one.name.split_once("/evidence/").unwrap_or_default();
         let id = short_name(rcp);
@@ -65,23 +71,26 @@ pub(super) async fn show(session: &mut Session<'_>, args: EvidenceArgs) -> Resul
     Ok(())
 }
 
-/// Writes a piece of evidence to a new file, and gives its path.
+/// Writes a piece of evidence to a file of its own, unless it is there, and gives its path.
 fn save(folder: &Path, one: &v1::FoundEvidence) -> Result<String, Failure> {
-    let number = one.name.rsplit('/').next().unwrap_or_default();
-    let path = folder.join(format!("evidence-{number}.bin"));
-    let shown = path.display().to_string();
+    let (rcp, _) = one.name.split_once("/evidence/").unwrap_or_default();
+    let hash = leaf_hash(&one.file).to_string();
+    let short = hash.get(..12).unwrap_or(&hash);
+    let path = folder.join(format!("evidence-{}-{short}.bin", short_name(rcp)));
     let failed = |source| Failure::File {
         path: path.clone(),
         source,
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .map_err(failed)?;
-    file.write_all(&one.file).map_err(failed)?;
-    Ok(shown)
+    if !std::fs::read(&path).is_ok_and(|bytes| bytes == one.file) {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(failed)?;
+        file.write_all(&one.file).map_err(failed)?;
+    }
+    Ok(path.display().to_string())
 }
 
 pub(super) async fn accept_restart(
@@ -93,9 +102,9 @@ pub(super) async fn accept_restart(
     session
         .agree(
             &format!(
-                "{name} signed two histories of a circle. What it withdrew in either is gone; what \
-                 it does not share again behind its restart stands here no more. Did you ask by \
-                 telephone what happened, and shall its circles go on?"
+                "{name} signed two histories of a circle. What either withdrew is gone; what it has \
+                 not published again goes from your node once the circle goes on. Go on only if \
+                 you asked by telephone what happened. Let its circles go on?"
             ),
             args.yes,
         )

@@ -57,7 +57,7 @@ pub(super) enum Command {
         corridor peer refuse \"Bali Process\"\n  \
         corridor peer refuse k3v7qa --yes")]
     Refuse(EndArgs),
-    /// Sends a partner withdrawals only, for now
+    /// Sends a partner withdrawals only, for now; readers of circles that are passed on can see it
     #[command(before_help = "Examples:\n  corridor peer pause \"Bali Process\"")]
     Pause(PeerArg),
     /// Ends a pause
@@ -147,7 +147,8 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
             changed(
                 session,
                 &peer,
-                "is paused: it gets withdrawals only",
+                "is paused: it gets withdrawals only. It is off the lists of the circles that readers \
+                 pass on, which their readers can see; resuming puts it back",
                 "resume",
             )
         }
@@ -157,7 +158,7 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
             changed(
                 session,
                 &peer,
-                "gets all that you share with it again",
+                "gets all that you share with it again, and is back on those lists",
                 "list",
             )
         }

@@ -216,6 +216,11 @@ impl Log {
         !matches!(self.stop, Some(Stop::Frozen { accepted: false }))
     }
 
+    /// Whether it is frozen, was begun anew by its owner, and a person has to accept that.
+    pub const fn awaits_acceptance(&self) -> bool {
+        !self.follows_restarts() && self.shown > self.incarnation
+    }
+
     /// Forgets its lines: they are taken again from the first. What stopped it goes on doing so,
     /// unless a person accepted the restart.
     pub(crate) fn rewind(&mut self) {

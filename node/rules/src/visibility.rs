@@ -1,7 +1,8 @@
 //! The one function that answers "may this reader read this circle now".
 //!
-//! Sync, preview, search, API, counts and error texts all ask [`may_read`]. **Invariant:** nothing
-//! else decides, and an empty or unknown audience is nobody.
+//! Sync, preview, search, API, counts and error texts all ask [`may_read`]; only who is told of
+//! evidence is decided by the list alone, by [`may_compare`]. **Invariant:** nothing else decides,
+//! and an empty or unknown audience is nobody.
 
 use corridor_proto::{LogId, RcpId, UnixMillis};
 

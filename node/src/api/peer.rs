@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use corridor_proto::evidence::Proved;
 use corridor_proto::{RcpId, v1};
-use corridor_rules::PeerState;
 use corridor_rules::desk::Wish;
 use corridor_rules::evidence::Kept;
+use corridor_rules::{Log, PeerState};
 use corridor_store::View;
 use tonic::{Request, Response, Status};
 
@@ -80,10 +80,10 @@ fn evidence_message(view: &View<'_>, number: usize, kept: &Kept) -> Option<v1::F
         Proved::Log { log, .. } => view.logs.get(&log),
         Proved::Version { .. } | Proved::Rcp => None,
     };
-    let restarted = log.is_some_and(|log| !log.follows_restarts() && log.shown > log.incarnation);
+    let restarted = log.is_some_and(Log::awaits_acceptance);
     Some(v1::FoundEvidence {
         name: format!("rcps/{}/evidence/{number}", kept.rcp),
-        sentence: status::proved(&kept.proved, log, restarted),
+        sentence: status::proved(&kept.proved, log, kept.rcp == view.me),
         file: kept.file(charter),
         restarted,
     })

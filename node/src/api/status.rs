@@ -136,8 +136,9 @@ pub fn store(error: StoreError) -> Status {
     with_reason(code, reason, error.to_string())
 }
 
-/// What evidence proves, in one sentence with what follows from it and what to do.
-pub fn proved(proved: &Proved, log: Option<&Log>, restarted: bool) -> String {
+/// What evidence proves, in one sentence with what follows from it and what to do. `log` is the one
+/// that it quotes, if that is here; `is_ours` whether it is about this node's own RCP.
+pub fn proved(proved: &Proved, log: Option<&Log>, is_ours: bool) -> String {
     let name = log
         .map(|log| log.name.as_str())
         .filter(|name| !name.is_empty());
@@ -146,19 +147,11 @@ pub fn proved(proved: &Proved, log: Option<&Log>, restarted: bool) -> String {
         |name| format!("the circle {name}"),
     );
     match proved {
-        Proved::Log { .. } if restarted => format!(
-            "It signed two histories of {circle}, and has begun it anew since. Ask by telephone \
-             what happened; then corridor peer accept-restart lets the circle go on."
+        Proved::Log { .. } if is_ours => format!(
+            "Your own node signed two histories of {circle}: another copy of it ran, or somebody \
+             else has its key. corridor recover status tells what to do."
         ),
-        Proved::Log { .. } if log.is_some_and(Log::is_frozen) => format!(
-            "It signed two histories of {circle}. Nothing further is taken from it but what it \
-             withdraws, until it begins the circle anew. Call it: two copies of its node may run, \
-             or its key was stolen."
-        ),
-        Proved::Log { .. } => format!(
-            "It signed two histories of {circle}. It has begun the circle anew since, and it goes \
-             on."
-        ),
+        Proved::Log { .. } => forked(&circle, log),
         Proved::Version { .. } => "It signed two different texts as one version of a record. \
              Neither is shown, until it publishes a later version or withdraws the record."
             .to_owned(),
@@ -166,5 +159,26 @@ pub fn proved(proved: &Proved, log: Option<&Log>, restarted: bool) -> String {
              Nothing further is taken from it but what it withdraws; it can go on only under a new \
              identifier, which you confirm by a new safety number."
             .to_owned(),
+    }
+}
+
+fn forked(circle: &str, log: Option<&Log>) -> String {
+    let what = format!("It signed two histories of {circle}");
+    match log {
+        Some(log) if log.awaits_acceptance() => format!(
+            "{what}, and has begun it anew since. Ask by telephone what happened; then corridor \
+             peer accept-restart lets the circle go on."
+        ),
+        Some(log) if log.is_frozen() && log.follows_restarts() => {
+            format!("{what}. You let the circle go on; its lines come with the next connection.")
+        }
+        Some(log) if !log.is_frozen() => {
+            format!("{what}. It has begun the circle anew since, and it goes on.")
+        }
+        _ => format!(
+            "{what}. Nothing new of that circle is shown, though withdrawals in it count; its \
+             other circles go on. Call it: two copies of its node may run, or its key was stolen. \
+             Once it has begun the circle anew, corridor peer accept-restart lets it go on."
+        ),
     }
 }

@@ -18,7 +18,7 @@ use corridor_rules::fact::Fact;
 use corridor_rules::limits::{PUBLISH_BYTES_MAX, PUBLISH_MAX};
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
-use corridor_rules::{Place, Rows};
+use corridor_rules::{PeerState, Place, Rows};
 use corridor_store::{Done, Item, Store, StoreError, View};
 use tokio::sync::{oneshot, watch};
 
@@ -332,6 +332,17 @@ impl Desk {
     /// # Errors
     /// [`DeskError::NotFound`], [`DeskError::Store`].
     pub async fn remove_readers(&self, log: LogId, remove: &[RcpId]) -> Result<(), DeskError> {
+        let paused = self.store.read(|view| {
+            let suspended = view.logs.get(&log).map(|log| &log.suspended);
+            let is_paused = |rcp: &&RcpId| suspended.is_some_and(|of| of.contains_key(rcp));
+            remove.iter().find(is_paused).copied()
+        });
+        if let Some(rcp) = paused {
+            let state = PeerState::Paused.word();
+            let remedy = "it is off this circle until you resume it, and back on it then; leave it, \
+                          or resume it and remove it at once";
+            return Err(DeskRefusal::State { rcp, state, remedy }.into());
+        }
         let mut readers = self.readers(log)?;
         readers.retain(|rcp, _| !remove.contains(rcp));
         self.wish(Wish::SetReaders { log, readers })

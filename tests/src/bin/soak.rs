@@ -6,6 +6,7 @@
 //! goes to stderr; the last line is one JSON object. **Invariant:** a run in which no fault
 //! happened has failed, and so has one with a violation; its seed replays it.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods, reason = "it goes on until a time")]
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

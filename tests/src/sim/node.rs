@@ -135,14 +135,7 @@ impl Node {
 
     /// A copy with nothing but the durable groups, folded.
     pub fn folded_again(&self) -> Self {
-        let mut copy = Self {
-            rcp: self.rcp,
-            journal: self.journal.clone(),
-            model: Model::new(self.rcp),
-            store: Store::default(),
-            seed: self.seed,
-            keys: Vec::new(),
-        };
+        let mut copy = self.copy();
         copy.rebuild(self.store.chunk);
         copy
     }

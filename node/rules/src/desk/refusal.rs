@@ -64,7 +64,7 @@ pub enum DeskRefusal {
     #[error("circle {0:?} has no reader list; only named circles do")]
     NoList(String),
     /// A reader is not an active peer.
-    #[error("{0} is not an active partner; pair and confirm it first")]
+    #[error("{0} is not an active partner; confirm it, or resume it if it is paused")]
     NotActive(RcpId),
     /// Too many of something.
     #[error("there are too many {what}; {remedy}")]

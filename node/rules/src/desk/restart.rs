@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use corridor_proto::checkpoint::Held;
+use corridor_proto::evidence::Proved;
 use corridor_proto::line::{Act, WHOLE_RECORD};
 use corridor_proto::{LogId, RcpId, RecordId, UnixMillis};
 
@@ -45,14 +46,22 @@ impl Desk<'_> {
 
     /// A person takes it that a partner that contradicted itself has begun its circles anew.
     pub(super) fn accept_restart(&self, rcp: RcpId) -> Decision {
+        let mut about = self.model.evidence.iter().filter(|kept| kept.rcp == rcp);
+        if about.any(|kept| kept.proved == Proved::Rcp) {
+            return Err(DeskRefusal::Nothing(
+                "the recovery key of this partner was used twice: it can go on only under a new \
+                 identifier, with which you pair anew",
+            ));
+        }
         let logs = self.model.logs.values().filter(|log| log.owner == rcp);
-        let restarted = logs.filter(|log| !log.follows_restarts() && log.shown > log.incarnation);
+        let restarted = logs.filter(|log| log.awaits_acceptance());
         let facts: Vec<Fact> = restarted
             .map(|log| Fact::RestartAccepted { log: log.id })
             .collect();
         if facts.is_empty() {
             return Err(DeskRefusal::Nothing(
-                "no frozen circle of this partner was restarted, as far as this node has heard",
+                "this partner has begun no circle anew of which it signed two histories, as far as \
+                 this node has heard; call it, and repeat this once it has",
             ));
         }
         Ok(facts)

@@ -5,7 +5,9 @@
 //! receiver's credits. Lines come first; records follow, newest first, only those still in force.
 //!
 //! The driver feeds frames and changes in and carries outputs out; it must have carried out an
-//! [`Output::Arrival`] before it feeds the next frame. **Invariant:** every frame that leaves is
+//! [`Output::Arrival`] before it feeds the next frame. Records of an [`Output::Verify`] may still be
+//! judged while more records come; all of them are stored, in the order in which they came, before
+//! any other frame is fed. **Invariant:** every frame that leaves is
 //! decided here, after asking [`crate::visibility`]; what a peer may not read and what does not
 //! exist are answered alike.
 
@@ -57,7 +59,7 @@ pub enum Input {
     Carry(v1::CarryFrame),
     /// The state of the node changed, or a second passed.
     Changed,
-    /// What came was refused by the store.
+    /// What came was refused, when it was judged or by the store.
     Refused(Refusal),
 }
 
@@ -70,7 +72,8 @@ pub enum Output {
     Carry(v1::CarryFrame),
     /// Take this in before the next frame.
     Arrival(Arrival),
-    /// Judge these records, take in what is good, and feed what is refused.
+    /// Judge these records, take in what is good in the order of these outputs, and feed what is
+    /// refused. Records of a log of ours are stored before anything else is fed.
     Verify(Unverified),
     /// There is more to do: feed [`Input::Changed`] when this is sent.
     More,
