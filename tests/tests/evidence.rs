@@ -377,18 +377,73 @@ fn restarts_replays_and_garbage_prove_nothing() {
         let good = fork.readers[0].model.evidence[0].bytes.clone();
         let model = &story.readers[0].model;
         let mut refused = 0;
+        let charter = fork.owner.identity().charter;
         for at in 0..good.len() {
             let mut bytes = good.clone();
             bytes[at] ^= 1;
             let Ok(evidence) = v1::Evidence::decode(bytes.as_slice()) else {
                 continue;
             };
+            let is_refused = Kept::read(&evidence.encode_to_vec(), &charter).is_err();
             let evidence = Box::new(evidence);
             let arrival = Arrival::Evidence { peer, evidence };
             let verdict = ingest::decide(model, &story.readers[0].store, &arrival, NOW);
             assert!(verdict.is_err() || verdict == Ok(Vec::new()), "byte {at}");
-            refused += usize::from(verdict.is_err());
+            refused += usize::from(is_refused);
         }
         assert!(refused > 100, "{refused}");
     }
+}
+
+#[test]
+fn what_a_second_history_withdraws_at_once_waits_for_a_day() {
+    let mut story = Story::new(1);
+    for record in 10..70 {
+        story.publish(record, b"one of many");
+    }
+    story.copy = story.owner.copy();
+    story.publish(3, b"to one");
+    for record in 10..70 {
+        let withdrawn = story.copy.wish(withdraw(record), NOW, &mut story.rng);
+        withdrawn.expect("withdrawn");
+    }
+    story.apart();
+    story.together();
+    let row = story.row(0, 20);
+    assert!(row.burnt() > 0, "it is hidden");
+    assert!(
+        row.versions.iter().all(|held| !held.erased),
+        "and not yet erased"
+    );
+    assert!(
+        story.readers[0]
+            .model
+            .delayed_until(&story.owner.rcp)
+            .is_some()
+    );
+}
+
+#[test]
+fn a_fork_that_its_owner_left_behind_freezes_no_newcomer() {
+    let mut story = Story::new(2);
+    story.publish(3, b"to one");
+    story.publish_copy(4, b"to the other");
+    story.apart();
+    story.together();
+    let proof = story.readers[0].model.evidence[0].bytes.clone();
+    let [one, _] = &mut story.readers;
+    meet([&mut story.owner, one], NOW, 1, &mut story.rng);
+    let restarted = story.owner.wish(Wish::Restart, NOW, &mut story.rng);
+    restarted.expect("restarted");
+    let fresh = Story::new(2);
+    let [_, mut late] = fresh.readers;
+    let peer = story.readers[0].rcp;
+    let evidence = Box::new(v1::Evidence::decode(proof.as_slice()).expect("evidence"));
+    let told = Arrival::Evidence { peer, evidence };
+    let facts = ingest::decide(&late.model, &late.store, &told, NOW).expect("evidence");
+    late.append(facts);
+    assert_eq!(late.model.evidence.len(), 1, "it is kept");
+    meet([&mut story.owner, &mut late], NOW, 1, &mut story.rng);
+    let log = &late.model.logs[&story.log];
+    assert!(log.incarnation > 0 && !log.is_frozen(), "{:?}", log.stop);
 }

@@ -5,12 +5,13 @@
 
 use anyhow::Result;
 use corridor_proto::line::{Act, ReadLine, WithdrawalReason, read_line};
+use corridor_proto::tree::leaf_hash;
 use corridor_proto::wire::proof_message;
 use corridor_proto::{Hash, LogId, UnixMillis, v1};
-use corridor_rules::Log;
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::{self, Arrival};
 use corridor_rules::serve::{self, Target};
+use corridor_rules::{Fact, Log};
 use corridor_tests::nodes::{Office, until};
 use corridor_tests::sim::meeting;
 use corridor_tests::sim::node::Node;
@@ -308,4 +309,105 @@ fn what_a_relay_holds_back_is_noticed_within_a_day() {
     assert_eq!(silent(&world, 2), None, "not yet a day");
     hours(&mut world, 15);
     assert!(silent(&world, 2).is_some() && silent(&world, 1).is_some());
+}
+
+#[test]
+fn two_partners_paused_while_nothing_was_signed_leave_a_list_together() {
+    let mut rng = Rng::new(17);
+    let now = UnixMillis(1_800_000_000_000);
+    let ([mut owner, one, other], log) = meeting::confirmed(true, &mut rng, now);
+    let reason = "PEER_HOLDS_A_HEAD_WE_LACK".to_owned();
+    owner.append(vec![Fact::SigningStopped { reason }]);
+    for rcp in [one.rcp, other.rcp] {
+        owner
+            .wish(Wish::Pause { rcp }, now, &mut rng)
+            .expect("paused");
+    }
+    owner.wish(Wish::Restart, now, &mut rng).expect("restarted");
+    let size = owner.model.logs[&log].size();
+    for _ in 0..3 {
+        let due = owner.due(now, &mut rng);
+        owner.append(due);
+    }
+    let of = &owner.model.logs[&log];
+    assert_eq!(of.size(), size + 1, "one line takes both off");
+    assert_eq!(of.suspended.len(), 2);
+    let list = of.readers.as_ref().expect("a list");
+    assert!(list.list.readers.is_empty());
+    assert_eq!(of.readers_line.map(|(_, hash)| hash), Some(list.hash));
+    for (index, line) in (0..).zip(&owner.store.lines[&log]) {
+        assert_eq!(of.tree.leaf(index), Some(leaf_hash(line)), "line {index}");
+    }
+    let rcp = one.rcp;
+    owner
+        .wish(Wish::Resume { rcp }, now, &mut rng)
+        .expect("resumed");
+    assert!(owner.model.logs[&log].lists(&rcp));
+}
+
+#[test]
+fn a_list_that_a_later_line_replaced_comes_back_from_no_relay() {
+    let ([mut owner, mut relay, mut reader], log) = owner_relay_reader(3, true);
+    let mut rng = Rng::new(19);
+    let now = UnixMillis(1_800_000_000_000);
+    meeting::meet([&mut owner, &mut relay], now, 0, &mut rng);
+    let old = package(&owner, log, 0, 9).readers;
+    let readers = [(reader.rcp, UnixMillis(0))].into();
+    owner
+        .wish(Wish::SetReaders { log, readers }, now, &mut rng)
+        .expect("readers");
+    assert!(offer(
+        &mut reader,
+        [&owner, &owner],
+        log,
+        package(&owner, log, 0, 99)
+    ));
+    let newest = reader.model.logs[&log].readers.clone();
+    meeting::publish(&mut owner, 9, b"more", log, &mut rng, now);
+    let mut late = package(&owner, log, reader.model.logs[&log].size(), 9);
+    late.readers = old.map(|mut proof| {
+        // The old list, in its place under the new head.
+        let of = &owner.model.logs[&log];
+        let inclusion = of.tree.inclusion(proof.index, of.size()).expect("a proof");
+        proof.proof = proof_message(&inclusion);
+        proof
+    });
+    offer(&mut reader, [&owner, &relay], log, late);
+    assert_eq!(reader.model.logs[&log].readers, newest);
+}
+
+#[test]
+fn a_relay_cannot_begin_a_log_anew_again_and_again() {
+    let ([mut owner, relay, mut reader], log) = owner_relay_reader(7, true);
+    let mut rng = Rng::new(23);
+    let now = UnixMillis(1_800_000_000_000);
+    let mut behind = owner.copy();
+    meeting::publish(&mut owner, 9, b"lost", log, &mut rng, now);
+    assert!(offer(
+        &mut reader,
+        [&owner, &owner],
+        log,
+        package(&owner, log, 0, 99)
+    ));
+    let reason = "PEER_HOLDS_A_HEAD_WE_LACK".to_owned();
+    behind.append(vec![Fact::SigningStopped { reason }]);
+    behind
+        .wish(Wish::Restart, now, &mut rng)
+        .expect("restarted");
+    for _ in 0..5 {
+        offer(
+            &mut reader,
+            [&behind, &relay],
+            log,
+            package(&behind, log, 0, 1),
+        );
+    }
+    assert_eq!(reader.model.logs[&log].rewinds, 1);
+    assert!(offer(
+        &mut reader,
+        [&behind, &relay],
+        log,
+        package(&behind, log, 0, 99)
+    ));
+    assert_eq!(root(&reader, log), root(&behind, log));
 }

@@ -102,9 +102,9 @@ pub(super) async fn accept_restart(
     session
         .agree(
             &format!(
-                "{name} signed two histories of a circle. What either withdrew is gone; what it has \
-                 not published again goes from your node once the circle goes on. Go on only if \
-                 you asked by telephone what happened. Let its circles go on?"
+                "{name} signed two histories of a circle. What either withdrew is gone; what it \
+                 has not published again goes from your node once the circle goes on. Go on only \
+                 if you asked by telephone what happened. Let its circles go on?"
             ),
             args.yes,
         )

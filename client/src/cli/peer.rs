@@ -147,8 +147,8 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
             changed(
                 session,
                 &peer,
-                "is paused: it gets withdrawals only. It is off the lists of the circles that readers \
-                 pass on, which their readers can see; resuming puts it back",
+                "is paused: it gets withdrawals only. It is off the lists of the circles that \
+                 readers pass on, which their readers can see; resuming puts it back",
                 "resume",
             )
         }

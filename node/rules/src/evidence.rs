@@ -76,10 +76,27 @@ pub(crate) fn decide(
     let Some(charter) = model.charter(&RcpId::from_slice(&message.rcp)?) else {
         return Ok(Vec::new());
     };
-    let kept = Kept::read(&message.encode_to_vec(), charter)?;
-    let mut about = model.evidence.iter().filter(|old| old.rcp == kept.rcp);
+    let rcp = charter.rcp();
+    let bytes = message.encode_to_vec();
+    let is_forked = |old: &&Kept| old.rcp == rcp && old.proved == Proved::Rcp;
+    let mut known = model.evidence.iter();
+    if known.any(|old| old.bytes == bytes || is_forked(&old)) {
+        return Ok(Vec::new());
+    }
+    let kept = match Kept::read(&bytes, charter) {
+        // What a third RCP is to us is nothing that a refusal should tell.
+        Err(_) if rcp != *peer => return Ok(Vec::new()),
+        kept => kept?,
+    };
+    let mut about = model.evidence.iter().filter(|old| old.rcp == rcp);
     let is_known = about.clone().any(|old| old.proved == kept.proved);
-    if is_known || about.nth(EVIDENCE_PER_RCP_MAX - 1).is_some() {
+    // What stops a log that is here always counts.
+    let stops = match kept.proved {
+        Proved::Log { log, .. } => model.logs.contains_key(&log),
+        Proved::Rcp => true,
+        Proved::Version { .. } => false,
+    };
+    if is_known || !stops && about.nth(EVIDENCE_PER_RCP_MAX - 1).is_some() {
         return Ok(Vec::new());
     }
     let mut facts = vec![Fact::Evidence {
@@ -190,7 +207,10 @@ pub fn may_hear(
             Proved::Version { record, .. } => {
                 let rcp = kept.rcp;
                 let row = rows.row(&RecordKey { rcp, record });
-                row.is_some_and(|row| row.stands.iter().all(|stand| quoted(&stand.log)))
+                row.is_some_and(|row| {
+                    let mut stands = row.stands.iter();
+                    !row.stands.is_empty() && stands.all(|stand| quoted(&stand.log))
+                })
             }
             Proved::Rcp => true,
         }

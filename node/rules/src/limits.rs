@@ -25,7 +25,7 @@ pub const IDENTITIES_PER_LINK_MAX: u32 = 256;
 /// Proved contradictions of one RCP that are kept: more prove nothing more.
 pub const EVIDENCE_PER_RCP_MAX: usize = 256;
 /// Lines of a second history of a log that are walked to find where it differs.
-pub const BRANCH_LINES_MAX: u64 = 4_000_000;
+pub const BRANCH_LINES_MAX: u64 = 1_000_000;
 /// News of a peer are noted, and an owner says of its own heads that they are its newest, so often.
 pub const NEWS_INTERVAL_MS: u64 = 6 * 3_600 * 1_000;
 /// A log of which nothing was heard for so long may be held back: its readers are told.

@@ -256,7 +256,7 @@ impl Model {
                 name,
             } => {
                 let mut log = Log::new(*owner, *seed, *sort, name.clone());
-                if self.is_proved_against(&log) {
+                if self.is_forked(owner) {
                     log.stop = Some(Stop::Frozen { accepted: false });
                 }
                 self.logs.entry(log.id).or_insert(log);
@@ -264,6 +264,7 @@ impl Model {
             Fact::Lines { log, from, lines } => return self.lines(rows, log, *from, lines),
             Fact::Head { log, note } => {
                 self.head(log, note);
+                self.freeze_if_proved(log);
                 return self.drop_void(rows, log);
             }
             Fact::List { log, hash, blob } => return self.list(log, hash, blob, place),

@@ -241,12 +241,9 @@ impl RecordRow {
         }
         while self.named.len() > VERSIONS_PER_RECORD_MAX {
             self.named.pop_first();
+            let oldest = self.named.first_key_value().map(|(oldest, _)| *oldest);
+            self.conflicts = self.conflicts.split_off(&oldest.unwrap_or(0));
         }
-        let oldest = self
-            .named
-            .first_key_value()
-            .map_or(0, |(oldest, _)| *oldest);
-        self.conflicts = self.conflicts.split_off(&oldest);
     }
 
     /// The withdrawal that reaches furthest in the logs that `sees` lets through; of equal ones the
@@ -348,7 +345,7 @@ impl RecordRow {
         let living: BTreeSet<Hash> = self
             .stands
             .iter()
-            .filter(|stand| self.lives(stand) || stand.void)
+            .filter(|stand| self.stands_above(stand) || stand.void)
             .map(|stand| stand.version_hash)
             .collect();
         let mut places = Vec::new();
@@ -610,9 +607,17 @@ mod tests {
         let mut row = RecordRow::default();
         let mut erased = 0;
         for version in 1..=most + 10 {
-            row.publish(A, version, version, hash(1));
-            row.publish(B, version, version, hash(2));
-            row.held(body(version, 1));
+            let text = |which: u8| {
+                let mut bytes = [which; 32];
+                bytes[..8].copy_from_slice(&version.to_be_bytes());
+                Hash::new(bytes)
+            };
+            row.publish(A, version, version, text(1));
+            row.publish(B, version, version, text(2));
+            row.held(HeldVersion {
+                version_hash: text(1),
+                ..body(version, 1)
+            });
             erased += row.erase(false, false).len();
         }
         assert_eq!(erased, 10, "the oldest texts");

@@ -142,8 +142,8 @@ fn readers_proof(source: &dyn Source, log: &Log, size: u64) -> Option<v1::Reader
     })
 }
 
-/// The record version behind publish line `index`, if its text is still given to the readers of this
-/// log: it is in force, or one of two that contradict each other.
+/// The record version behind publish line `index`, if its text is still given to the readers of
+/// this log: it is in force, or one of two that contradict each other.
 pub fn record_at(source: &dyn Source, log: &Log, index: u64) -> Option<SignedRecord> {
     let line = source.lines(&log.id, index, index + 1).into_iter().next()?;
     record_behind(source, log, index, &line)

@@ -339,8 +339,8 @@ impl Desk {
         });
         if let Some(rcp) = paused {
             let state = PeerState::Paused.word();
-            let remedy = "it is off this circle until you resume it, and back on it then; leave it, \
-                          or resume it and remove it at once";
+            let remedy = "it is off this circle until you resume it, and back on it then; leave \
+                          it, or resume it and remove it at once";
             return Err(DeskRefusal::State { rcp, state, remedy }.into());
         }
         let mut readers = self.readers(log)?;

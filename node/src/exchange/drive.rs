@@ -478,7 +478,11 @@ fn cost(input: &Input) -> Cost {
     match input {
         Input::Session(frame) => Cost {
             bytes: count(frame.encoded_len()),
-            verifications: 1,
+            verifications: match &frame.frame {
+                // Each by two keys.
+                Some(v1::session_frame::Frame::Identity(of)) => 2 * count(of.key_events.len()),
+                _ => 1,
+            },
             ..Cost::default()
         },
         Input::Carry(frame) => Cost {
@@ -489,12 +493,20 @@ fn cost(input: &Input) -> Cost {
     }
 }
 
+/// Bytes of a fact that is nothing but numbers and hashes, in the journal.
+const SMALL_FACT_BYTES: usize = 128;
+
 /// Bytes of a fact that came from a peer.
 fn stored_bytes(fact: &Fact) -> u64 {
     count(match fact {
         Fact::Record { blob, .. } | Fact::Note { blob, .. } | Fact::List { blob, .. } => blob.len(),
-        Fact::Lines { lines, .. } => lines.iter().map(Vec::len).sum(),
-        _ => 0,
+        Fact::Lines { lines, .. }
+        | Fact::BranchLines { lines, .. }
+        | Fact::VoidLines { lines, .. } => lines.iter().map(Vec::len).sum(),
+        Fact::Evidence { evidence, .. } => evidence.len(),
+        Fact::Held { note, .. } | Fact::Head { note, .. } => note.len(),
+        Fact::KeyEvent { event, .. } => event.bytes.len(),
+        _ => SMALL_FACT_BYTES,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Circles: opening them, and saying who reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use corridor_proto::limits::READERS_MAX;
 use corridor_proto::line::{Act, ReaderList, readers_hash};
@@ -127,8 +127,9 @@ impl Desk<'_> {
         Ok(facts)
     }
 
-    /// Takes a paused RCP off the lists of the circles that readers pass on: they would go on.
-    pub(super) fn suspend(&mut self, rcp: RcpId) -> Decision {
+    /// Takes paused RCPs off the lists of the circles that readers pass on: they would go on. All
+    /// at once: a group appends to each log once.
+    pub(super) fn suspend(&mut self, paused: &BTreeSet<RcpId>) -> Decision {
         let model = self.model;
         let mut facts = Vec::new();
         for log in model.own_logs().filter(|log| log.is_relayed()) {
@@ -136,7 +137,9 @@ impl Desk<'_> {
                 continue;
             };
             let mut list = readers.list.clone();
-            let taken = list.readers.extract_if(.., |(reader, _)| *reader == rcp);
+            let taken = list
+                .readers
+                .extract_if(.., |(reader, _)| paused.contains(reader));
             let taken: Vec<_> = taken.collect();
             for (rcp, until) in taken {
                 let (id, size) = (log.id, log.size());

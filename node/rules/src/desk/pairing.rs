@@ -135,7 +135,7 @@ impl Desk<'_> {
         match to {
             // While nothing is signed its lists stay as they are; then it is taken off.
             PeerState::Paused if self.model.signing_stopped.is_some() => {}
-            PeerState::Paused => facts.extend(self.suspend(rcp)?),
+            PeerState::Paused => facts.extend(self.suspend(&[rcp].into())?),
             _ => facts.extend(self.unsuspend(rcp)?),
         }
         if from == PeerState::Pending {

@@ -125,9 +125,8 @@ impl Desk<'_> {
         }
         let model = self.model;
         let paused = model.peers.iter();
-        for (rcp, _) in paused.filter(|(_, peer)| peer.state == PeerState::Paused) {
-            facts.extend(self.suspend(*rcp)?);
-        }
+        let paused = paused.filter(|(_, peer)| peer.state == PeerState::Paused);
+        facts.extend(self.suspend(&paused.map(|(rcp, _)| *rcp).collect())?);
         if !facts.is_empty() {
             // The rest is due again at once, behind these lines.
             return Ok(facts);

@@ -34,9 +34,8 @@ pub(super) fn lines(
     if *owner == model.me || !may_give(model, peer, owner) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let charter = model
-        .charter(owner)
-        .ok_or_else(|| refuse(Reason::WrongRcp))?;
+    let charter = model.charter(owner);
+    let charter = charter.ok_or_else(|| refuse(Reason::WrongRcp))?;
     let known = model.logs.get(&id);
     if known.is_none() {
         room_for_a_log(model, owner)?;
@@ -58,13 +57,10 @@ pub(super) fn lines(
         facts.push(Fact::Rewound { log: id });
     }
     let list = newest_readers(model, known, &package, message, &head, now)?;
-    let relays = match &list {
-        Some(proved) => proved.relay,
-        None => known.is_some_and(Log::is_relayed),
-    };
-    if peer != owner && !relays {
+    if peer != owner && !relays(known, list.as_ref()) {
         return Err(refuse(Reason::NotEntitled));
     }
+    let proved_at = list.as_ref().map(|proved| proved.index);
     facts.extend(list.and_then(|proved| proved.fresh));
     facts.extend(brake::count(rows, owner, &id, package.lines(), now));
     facts.push(Fact::Lines {
@@ -85,8 +81,26 @@ pub(super) fn lines(
     if message.bodies.len() > message.lines.len() {
         return Err(refuse(Reason::TooLong));
     }
-    facts.extend(named_bodies(owner, &id, &package, &message.bodies)?);
+    let bodies = named_bodies(owner, &id, &package, &message.bodies)?;
+    // Where a newer list was proved, the one that a line of the package names counts no more.
+    let is_older =
+        |fact: &Fact| matches!(fact, Fact::List { .. }) && proved_at > last_readers(&package);
+    facts.extend(bodies.into_iter().filter(|fact| !is_older(fact)));
     Ok(facts)
+}
+
+/// Whether the newest list lets its readers pass the log on.
+fn relays(known: Option<&Log>, proved: Option<&ProvedReaders>) -> bool {
+    proved.map_or_else(|| known.is_some_and(Log::is_relayed), |proved| proved.relay)
+}
+
+/// Index of the last readers line of a package.
+fn last_readers(package: &VerifiedPackage) -> Option<u64> {
+    let lines = (package.from()..).zip(package.lines());
+    let readers = lines.filter(|(_, (_, line))| {
+        matches!(line, ReadLine::Line(line) if matches!(line.act, Act::Readers { .. }))
+    });
+    readers.map(|(index, _)| index).last()
 }
 
 fn room_for_a_log(model: &Model, owner: &RcpId) -> Result<(), Refusal> {
@@ -106,7 +120,14 @@ fn waits_for_a_person(log: &Log, head: &Checkpoint, is_rewound: bool) -> bool {
 
 /// Whether a package begins a log anew that was restarted on another branch.
 fn rewinds(known: Option<&Log>, from: u64, head: &Checkpoint) -> Result<bool, Refusal> {
-    let is_other = |log: &&Log| head.incarnation > log.incarnation && from == 0 && log.size() > 0;
+    // Once it has begun for this restart it goes on from where it is.
+    let has_begun = |log: &Log| {
+        let taken = log.head.as_ref().map(|head| head.checkpoint.incarnation);
+        log.retaken && taken >= Some(head.incarnation)
+    };
+    let is_other = |log: &&Log| {
+        head.incarnation > log.incarnation && from == 0 && log.size() > 0 && !has_begun(log)
+    };
     let Some(log) = known.filter(is_other) else {
         return Ok(false);
     };
@@ -153,10 +174,12 @@ fn continued(
 /// `frontier` is that history before them.
 pub(super) fn branch(
     model: &Model,
+    rows: &dyn Rows,
     (peer, owner): (&RcpId, &RcpId),
     id: &LogId,
     message: &v1::Package,
     frontier: &Frontier,
+    now: UnixMillis,
 ) -> Result<Vec<Fact>, Refusal> {
     let refuse = |reason| Refusal::new("package", reason);
     if *owner == model.me || !may_give(model, peer, owner) {
@@ -178,15 +201,18 @@ pub(super) fn branch(
     let lines = own::differing(log, &package).filter(|(at, _)| {
         takes(&package.lines()[*at].1) && !log.branch.contains(&package.leaves()[*at])
     });
-    let lines: Vec<Vec<u8>> = lines.map(|(_, line)| line.clone()).collect();
+    let lines: Vec<(Vec<u8>, ReadLine)> =
+        lines.map(|(at, _)| package.lines()[at].clone()).collect();
     if lines.is_empty() {
         return Ok(Vec::new());
     }
+    let counted = brake::count(rows, owner, id, &lines, now);
+    let lines = lines.into_iter().map(|(line, _)| line).collect();
     let bodies = named_bodies(owner, id, &package, &message.bodies)?;
     let notes = bodies.into_iter();
     let notes = notes.filter(|fact| matches!(fact, Fact::Note { .. }));
-    let counted = Fact::BranchLines { log: *id, lines };
-    Ok(std::iter::once(counted).chain(notes).collect())
+    let taken = Fact::BranchLines { log: *id, lines };
+    Ok(counted.into_iter().chain([taken]).chain(notes).collect())
 }
 
 /// A head that signs again what is held.
@@ -316,6 +342,8 @@ fn target(
 
 /// The newest list of an open log, proved.
 struct ProvedReaders {
+    /// Index of the line that names it.
+    index: u64,
     /// Whether its readers may pass the log on.
     relay: bool,
     /// The list, if it is not here yet.
@@ -372,8 +400,12 @@ fn newest_readers(
         return Err(refuse(Reason::NotEntitled));
     }
     let held = known.and_then(|log| log.readers.as_ref());
-    let is_held = held.is_some_and(|readers| readers.hash == hash);
+    let newer = known.and_then(|log| log.readers_line);
+    // One that a later line replaced, which is here, counts no more.
+    let is_held = held.is_some_and(|readers| readers.hash == hash)
+        || newer.is_some_and(|(index, _)| proof.index < index);
     Ok(Some(ProvedReaders {
+        index: proof.index,
         relay: list.relay,
         fresh: (!is_held).then(|| Fact::List {
             log: head.log,

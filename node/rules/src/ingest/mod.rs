@@ -23,6 +23,7 @@ use crate::fact::{Fact, SignedStart};
 use crate::log::Log;
 use crate::model::{Model, Rows};
 use crate::peer::{Call, PeerState, may_call};
+use crate::row::RecordKey;
 
 pub use records::{Judged, Unverified, judge};
 
@@ -208,7 +209,7 @@ pub fn decide(
             log,
             package,
             frontier,
-        } => lines::branch(model, (peer, owner), log, package, frontier),
+        } => lines::branch(model, rows, (peer, owner), log, package, frontier, now),
         Arrival::Package {
             peer,
             owner,
@@ -238,12 +239,12 @@ pub fn decide(
         | Arrival::Compared { .. }
         | Arrival::Met { .. }
         | Arrival::Bad { .. }
-        | Arrival::StopSigning { .. } => Ok(noted(model, arrival, now)),
+        | Arrival::StopSigning { .. } => Ok(noted(model, rows, arrival, now)),
     }
 }
 
 /// What a link verified already is only noted.
-fn noted(model: &Model, arrival: &Arrival, now: UnixMillis) -> Vec<Fact> {
+fn noted(model: &Model, rows: &dyn Rows, arrival: &Arrival, now: UnixMillis) -> Vec<Fact> {
     match arrival {
         Arrival::Restarted { log, incarnation } => {
             let is_new = |log: &&Log| log.is_frozen() && log.shown < *incarnation;
@@ -285,12 +286,21 @@ fn noted(model: &Model, arrival: &Arrival, now: UnixMillis) -> Vec<Fact> {
             record,
             version_hash,
             reason,
-        } => vec![Fact::Quarantine {
-            rcp: *rcp,
-            record: *record,
-            version_hash: *version_hash,
-            reason: reason.code().to_owned(),
-        }],
+        } => {
+            let (rcp, record) = (*rcp, *record);
+            let row = rows.row(&RecordKey { rcp, record }).unwrap_or_default();
+            let mut stands = row.stands.iter();
+            let mut noted = row.quarantined.iter();
+            let is_new = stands.any(|stand| stand.version_hash == *version_hash)
+                && !noted.any(|(hash, _)| hash == version_hash);
+            let kept_out = is_new.then(|| Fact::Quarantine {
+                rcp,
+                record,
+                version_hash: *version_hash,
+                reason: reason.code().to_owned(),
+            });
+            kept_out.into_iter().collect()
+        }
         Arrival::StopSigning { reason } => stop_signing(model, reason),
         _ => Vec::new(),
     }

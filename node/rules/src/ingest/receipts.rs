@@ -30,7 +30,11 @@ pub(super) fn receipt(
         // The peer may know readers that we do not.
         return Ok(Vec::new());
     };
-    let held = Held::verify(note, charter)?;
+    let held = match Held::verify(note, charter) {
+        // What a third RCP is to us is nothing that a refusal should tell.
+        Err(_) if is_passed_on => return Ok(Vec::new()),
+        held => held?,
+    };
     let log = model.logs.get(&held.checkpoint.log);
     let Some(log) = log.filter(|log| log.owner == *owner) else {
         // It may have a log of another RCP that we lack.
@@ -67,7 +71,10 @@ pub(super) fn receipt(
         model.passing.get(&key).map(|receipt| &receipt.held)
     };
     // One that says nothing new is news of its time only, which the clock paces.
-    let order = |held: &Held| (held.checkpoint.size, held.time_s / HELD_INTERVAL_S);
+    let order = |held: &Held| {
+        let held_to = (held.checkpoint.incarnation, held.checkpoint.size);
+        (held_to, held.time_s / HELD_INTERVAL_S)
+    };
     if before.is_some_and(|before| order(before) >= order(&held)) {
         return Ok(Vec::new());
     }

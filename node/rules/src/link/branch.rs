@@ -36,6 +36,13 @@ impl Branch {
 }
 
 impl Following {
+    /// Whether a second history is being walked.
+    pub(super) fn is_walked(&self) -> bool {
+        self.branch
+            .as_ref()
+            .is_some_and(|branch| branch.from().is_some())
+    }
+
     /// A restart of a frozen log is followed from the first line, once a person accepted it.
     pub(super) fn look_for_acceptance(&mut self, log: Option<&Log>) {
         let is_accepted = log.is_some_and(|log| {
@@ -181,7 +188,7 @@ impl Link {
             // It was ours after all: what did not fit was damaged on its way.
             branch.over = true;
             following.pulled = false;
-            following.news = head.checkpoint().size > log.size();
+            following.news |= head.checkpoint().size > log.size();
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The `Carry` side of a link: pulls and packages, wants and records, credits.
 
+use std::collections::BTreeSet;
+
 use corridor_proto::limits::{PACKAGE_BYTES_MAX, WANT_RANGES_MAX};
 use corridor_proto::record::{Header, SignedRecord};
 use corridor_proto::{LogId, RcpId, Reason, Refusal, v1, wire};
@@ -109,6 +111,8 @@ impl Link {
         let until = held.map_or(0, |head| head.checkpoint.size);
         // Only what reaches a signed root is passed on; who has more asks somebody else.
         if !is_ours && pull.from.max(pull.target) > until {
+            let (log, ranges) = (pull.log.clone(), Vec::new());
+            out.push(carry(Frame::Gone(v1::Gone { log, ranges })));
             return Ok(());
         }
         if pull.from > log.size() || pull.target > log.size() {
@@ -158,11 +162,7 @@ impl Link {
         if following.back.is_some() {
             return self.package_of_ours(id, package, context, out);
         }
-        if following
-            .branch
-            .as_ref()
-            .is_some_and(|b| b.from().is_some())
-        {
+        if following.is_walked() {
             return self.package_of_branch(id, package, context, out);
         }
         if let Some(relayed) = &mut following.relayed {
@@ -266,15 +266,16 @@ impl Link {
     /// Pulls what grew and wants what is missing. Records are wanted once no line is missing, so
     /// that a withdrawal is known before any backlog of bodies.
     pub(super) fn follow(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        if may_call(self.state, Call::Send) && !self.follow_lines(context, out) {
-            self.follow_records(context, out);
+        if may_call(self.state, Call::Send) {
+            let waits = self.follow_lines(context, out);
+            self.follow_records(&waits, context, out);
         }
     }
 
-    /// Whether lines of a log that is pulled are still missing.
-    fn follow_lines(&mut self, context: &Context<'_>, out: &mut Vec<Output>) -> bool {
+    /// Pulls; gives the RCPs of whose logs lines are still missing.
+    fn follow_lines(&mut self, context: &Context<'_>, out: &mut Vec<Output>) -> BTreeSet<RcpId> {
         let model = context.model;
-        let mut lines_missing = false;
+        let mut lines_missing = BTreeSet::new();
         for (id, following) in &mut self.following {
             let log = model.logs.get(id);
             following.look_for_turn(&self.peer, log, context);
@@ -283,15 +284,16 @@ impl Link {
                 continue;
             }
             let pending = log.and_then(|log| log.pending(model));
-            lines_missing |= following.pulled && pending.is_some();
+            let is_walked = following.is_walked();
+            let is_frozen = log.is_some_and(Log::is_frozen);
+            if following.pulled && pending.is_some() && !is_walked && !is_frozen {
+                lines_missing.insert(following.owner);
+            }
             if following.pulled || !following.news {
                 continue;
             }
             // What was pending before a restart, or on another history, may never come.
-            let is_walked = following
-                .branch
-                .as_ref()
-                .is_some_and(|b| b.from().is_some());
+            let is_walked = following.is_walked();
             let pending = pending.filter(|_| !following.restarted && !is_walked);
             out.push(carry(Frame::Pull(v1::Pull {
                 log: id.as_bytes().to_vec(),
@@ -304,9 +306,16 @@ impl Link {
         lines_missing
     }
 
-    fn follow_records(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+    fn follow_records(
+        &mut self,
+        lines_missing: &BTreeSet<RcpId>,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let mut in_flight: usize = self.following.values().map(|f| f.in_flight.len()).sum();
-        let waits = |f: &Following| f.relayed.as_ref().is_some_and(|of| !of.is_turn());
+        let waits = |f: &Following| {
+            lines_missing.contains(&f.owner) || f.relayed.as_ref().is_some_and(|of| !of.is_turn())
+        };
         let going = self.following.iter_mut().filter(|(_, f)| f.pulled);
         for (id, following) in going.filter(|(_, f)| !waits(f)) {
             let Some(log) = context.model.logs.get(id) else {

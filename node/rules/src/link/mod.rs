@@ -5,11 +5,11 @@
 //! receiver's credits. Lines come first; records follow, newest first, only those still in force.
 //!
 //! The driver feeds frames and changes in and carries outputs out; it must have carried out an
-//! [`Output::Arrival`] before it feeds the next frame. Records of an [`Output::Verify`] may still be
-//! judged while more records come; all of them are stored, in the order in which they came, before
-//! any other frame is fed. **Invariant:** every frame that leaves is
-//! decided here, after asking [`crate::visibility`]; what a peer may not read and what does not
-//! exist are answered alike.
+//! [`Output::Arrival`] before it feeds the next frame. Records of an [`Output::Verify`] may still
+//! be judged while more records come; all of them are stored, in the order in which they came,
+//! before any other frame is fed. **Invariant:** every frame that leaves is decided here, after
+//! asking [`crate::visibility`]; what a peer may not read and what does not exist are answered
+//! alike.
 
 mod branch;
 mod carry;
@@ -17,7 +17,7 @@ mod own;
 mod relay;
 mod session;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use corridor_proto::have::{HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
@@ -247,7 +247,7 @@ pub struct Link {
     granted: u64,
     taken: u64,
     to_grant: u64,
-    held_sent: BTreeMap<LogId, (u64, UnixMillis)>,
+    held_sent: BTreeMap<LogId, ((u64, u64), UnixMillis)>,
     told: (u32, u64),
     told_delay: Option<UnixMillis>,
     served_as: Option<v1::Serving>,
@@ -255,6 +255,8 @@ pub struct Link {
     refusals: u32,
     last_refusal: Option<Refusal>,
     arriving: Option<LogId>,
+    /// Logs of third RCPs that were told of while texts of them were missing here.
+    partly: BTreeSet<LogId>,
     /// When heads of other RCPs' logs were told last.
     relayed_at: UnixMillis,
     /// Pieces of evidence, by their order here, that the peer was told or cannot be told.
@@ -305,6 +307,7 @@ impl Link {
             refusals: 0,
             last_refusal: None,
             arriving: None,
+            partly: BTreeSet::new(),
             relayed_at: UnixMillis(0),
             evidence_told: 0,
             introduced: BTreeMap::new(),

@@ -75,6 +75,7 @@ impl Relayed {
                 let mut withdrawn = row.withdrawn.iter().filter(|w| w.log == log.id);
                 row.stand(&log.id).is_some_and(|stand| {
                     stand.index == index
+                        && stand.version_hash == named.version_hash
                         && !stand.left
                         && !stand.void
                         && !withdrawn.any(|w| w.withdrawal.up_to >= stand.version)
@@ -91,6 +92,7 @@ impl Relayed {
 impl Following {
     /// Whether anything of the log may be asked for along this connection now.
     pub(super) fn look_for_turn(&mut self, peer: &RcpId, log: Option<&Log>, context: &Context<'_>) {
+        let is_walked = self.is_walked();
         let Some(relayed) = &mut self.relayed else {
             return;
         };
@@ -102,6 +104,15 @@ impl Following {
             _ => context.now,
         };
         relayed.stood = Some((stands, since));
+        let is_needed = is_walked
+            || (stands.0, stands.1) < self.announced
+            || stands.2 > 0
+            || !relayed.named.is_empty()
+            || !self.in_flight.is_empty();
+        if !is_needed {
+            relayed.turn = false;
+            return;
+        }
         let readers = log.and_then(|log| log.readers.as_ref());
         let readers = readers.map_or(&[][..], |readers| &readers.list.readers);
         let before = readers.iter().take_while(|(reader, _)| reader < peer);
@@ -109,12 +120,6 @@ impl Following {
             .filter(|(reader, _)| (context.linked)(reader))
             .count();
         let rank = u64::from((context.linked)(&self.owner)) + u64::try_from(linked).unwrap_or(0);
-        let is_walked = self.branch.as_ref().is_some_and(|b| b.from().is_some());
-        let is_needed = is_walked
-            || (stands.0, stands.1) < self.announced
-            || stands.2 > 0
-            || !relayed.named.is_empty()
-            || !self.in_flight.is_empty();
         // It cannot lead us on to a head that it has not reached.
         let pending = log.and_then(|log| log.pending(context.model));
         let reaches = pending.is_none_or(|head| {
@@ -122,7 +127,6 @@ impl Following {
             pending <= self.announced || self.pulled
         });
         relayed.turn = may_give(context.model, peer, &self.owner)
-            && is_needed
             && reaches
             && context.now.since(since) >= rank * RELAY_TURN_MS;
     }
@@ -161,7 +165,19 @@ impl Link {
                 checkpoint: head.note.clone().into_bytes(),
             })));
             self.announced.extend(announcement(log));
+            if !log.missing.is_empty() {
+                self.partly.insert(log.id);
+            }
         }
+        // Whoever asked for a text before it was here hears of the same head again.
+        let announced = &mut self.announced;
+        self.partly.retain(|id| {
+            let is_whole = model.logs.get(id).is_none_or(|log| log.missing.is_empty());
+            if is_whole {
+                announced.remove(id);
+            }
+            !is_whole
+        });
     }
 
     /// Tells the peer of a third RCP's newer keys, before something that they signed: the two may

@@ -50,6 +50,7 @@ impl Model {
         if let Some(log) = self.logs.get_mut(id) {
             log.settle_head();
         }
+        self.freeze_if_proved(id);
         effects.extend(self.drop_void(rows, id));
         effects
     }
@@ -169,6 +170,24 @@ impl Model {
             }
         }
         effects
+    }
+
+    /// Whether the keys of another RCP are proved to be forked.
+    pub(super) fn is_forked(&self, rcp: &RcpId) -> bool {
+        let mut about = self.evidence.iter().filter(|kept| kept.rcp == *rcp);
+        *rcp != self.me && about.any(|kept| kept.proved == Proved::Rcp)
+    }
+
+    /// Evidence may have come before the log: it counts once the log has a head, and with it its
+    /// incarnation.
+    pub(super) fn freeze_if_proved(&mut self, id: &LogId) {
+        let settled = |log: &&Log| log.held_head.is_some() && !log.retaken && log.stop.is_none();
+        let log = self.logs.get(id).filter(settled);
+        if log.is_some_and(|log| self.is_proved_against(log))
+            && let Some(log) = self.logs.get_mut(id)
+        {
+            log.stop = Some(Stop::Frozen { accepted: false });
+        }
     }
 
     /// Whether evidence is here that a log forked, in this incarnation or a later one.
