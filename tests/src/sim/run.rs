@@ -294,7 +294,7 @@ pub fn grown(seed: u64) -> Plan {
     let mut rng = Rng::new(seed ^ 0xb16);
     Plan {
         seed,
-        nodes: 100 + rng.below(120),
+        nodes: 100 + rng.below(40),
         steps: 1_200,
         hostile: rng.chance(50),
         apart: true,
