@@ -411,3 +411,20 @@ fn a_relay_cannot_begin_a_log_anew_again_and_again() {
     ));
     assert_eq!(root(&reader, log), root(&behind, log));
 }
+
+#[test]
+fn a_package_from_beyond_every_log_is_refused_and_breaks_nothing() {
+    let ([mut owner, mut relay, mut reader], log) = owner_relay_reader(2, true);
+    let mut rng = Rng::new(29);
+    let now = UnixMillis(1_800_000_000_000);
+    meeting::meet([&mut owner, &mut relay], now, 0, &mut rng);
+    let mut far = package(&owner, log, 0, 9);
+    far.from = u64::MAX;
+    assert!(!offer(&mut reader, [&owner, &relay], log, far));
+    assert!(offer(
+        &mut reader,
+        [&owner, &relay],
+        log,
+        package(&owner, log, 0, 9)
+    ));
+}

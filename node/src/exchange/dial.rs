@@ -118,6 +118,7 @@ async fn keep_dialling(exchange: &Arc<Exchange>, peer: RcpId) {
             Err(why) => exchange.statuses.trouble(peer, why),
         }
         quick = 0;
+        // Another length for each node: those who lost a partner together come back apart.
         tokio::time::sleep(pause_of(pause, edge::jitter(pause))).await;
         pause = next_longest(pause);
     }

@@ -293,7 +293,6 @@ impl Link {
                 continue;
             }
             // What was pending before a restart, or on another history, may never come.
-            let is_walked = following.is_walked();
             let pending = pending.filter(|_| !following.restarted && !is_walked);
             out.push(carry(Frame::Pull(v1::Pull {
                 log: id.as_bytes().to_vec(),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use corridor_proto::limits::ORDINAL_MAX;
 use corridor_proto::line::{Act, ReadLine, read_line};
 use corridor_proto::wire::Identity;
 use corridor_proto::{RcpId, UnixMillis, v1};
@@ -34,6 +35,9 @@ pub(super) struct Relayed {
 impl Relayed {
     /// Lines came along here; whether they are taken is not yet known.
     pub fn note(&mut self, package: &v1::Package) {
+        if package.from > ORDINAL_MAX {
+            return; // no log is so long: it is refused
+        }
         for (index, bytes) in (package.from..).zip(&package.lines) {
             let Ok(ReadLine::Line(line)) = read_line(bytes) else {
                 continue;
@@ -239,5 +243,21 @@ impl Link {
                 })));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_from_beyond_every_log_are_not_noted() {
+        let mut relayed = Relayed::default();
+        relayed.note(&v1::Package {
+            from: u64::MAX,
+            lines: vec![vec![1], vec![1]],
+            ..v1::Package::default()
+        });
+        assert!(relayed.named.is_empty());
     }
 }
