@@ -20,6 +20,9 @@ use corridor_proto::v1::LanguageText;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One RCP's node of the Corridor federation.
 #[derive(Parser)]
 #[command(

@@ -535,6 +535,19 @@ impl Model {
         cards.chain(lists).chain(drafts).chain(notes)
     }
 
+    /// The records of which a body is still to be fetched, or a version is contradicted: those for
+    /// which [`Model::note_missing`] has something to note.
+    pub fn wanting(&self) -> BTreeSet<RecordKey> {
+        let missing = self.logs.values().flat_map(|log| {
+            let key = |named: &Named| RecordKey {
+                rcp: log.owner,
+                record: named.record,
+            };
+            log.missing.values().map(key)
+        });
+        missing.chain(self.contested.iter().copied()).collect()
+    }
+
     /// Notes which bodies of a row are still to be fetched.
     pub fn note_missing(&mut self, key: RecordKey, row: &RecordRow) {
         let record = key.record;

@@ -159,6 +159,11 @@ impl RecordRow {
             .find(|held| !held.erased && held.version > burnt)
     }
 
+    /// Whether a body is still to be fetched, or a version is contradicted.
+    pub fn wants_any(&self) -> bool {
+        !self.conflicts.is_empty() || self.stands.iter().any(|stand| self.wants(stand))
+    }
+
     /// Whether the body of a stand is still to be fetched. Of one that is contradicted both texts
     /// are, though neither is shown: together they are the evidence.
     pub fn wants(&self, stand: &Stand) -> bool {

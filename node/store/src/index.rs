@@ -1,21 +1,24 @@
 //! The index of the journal: the only file that knows sled.
 //!
-//! One tree with key prefixes: `m` how much of the journal it has seen; `r` a row a record; `l`
-//! where the lines of a log lie, one entry a frame; `e` blobs whose erasure is not yet done. What
-//! changes waits in memory (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed
-//! on the write path: a power cut may lose any of it, and then it is rebuilt.
+//! One tree with key prefixes: `m` how much of the journal it has seen; `w` which records want a
+//! body, as of a clean end; `r` a row a record; `l` where the lines of a log lie, one entry for a
+//! block of lines; `e` blobs whose erasure is not yet done. What changes waits in memory
+//! (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed on the write path: a
+//! power cut may lose any of it, and then it is rebuilt.
 //!
 //! A piece of it that cannot be read is never taken for one that is not there: while the store is
 //! being opened the index is thrown away and rebuilt, later the process ends and the next start
 //! does so. **Invariant:** no body, no key and no title is ever in here.
 
+mod entry;
 mod fresh;
+mod spans;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
-use std::ops::{Bound, Range};
+use std::ops::{Bound, Range, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +30,11 @@ use corridor_rules::row::{RecordKey, RecordRow};
 use corridor_rules::{Rows, RowsMut};
 
 use crate::error::StoreError;
-use crate::journal::{Place, Position};
+use crate::journal::{POSITION_BYTES, Place, Position};
 use crate::row_codec;
+pub(crate) use entry::Entry;
 use fresh::{Fresh, Waiting};
+use spans::Span;
 
 /// Memory for pages; sled's own default is 1 GiB.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
@@ -40,9 +45,13 @@ const SCAN: usize = 64;
 /// The file by which sled knows that a folder has an index.
 const DATA_FILE: &str = "db";
 
+/// Records that want a body, of which a clean end leaves a list; where there are more, the next
+/// start reads all rows.
+const WANTING_MAX: usize = 65_536;
+
 const META: &[u8] = b"m";
+const WANTING: &[u8] = b"w";
 const ROW: u8 = b'r';
-const LINES: u8 = b'l';
 const ERASE: u8 = b'e';
 
 /// The index, open.
@@ -211,14 +220,30 @@ impl Index {
 
     /// Where the lines of a log from `index` on lie: the place of a frame, and its first index.
     pub fn lines_at(&self, log: &LogId, index: u64) -> Option<(u64, Place)> {
-        let range = lines_key(log, 0)..=lines_key(log, index);
+        let first = spans::key(log, 0);
+        let mut last = spans::key(log, index);
+        loop {
+            let (key, spans) = self.last_block(&(first.clone()..=last))?;
+            let at = spans.into_iter().rev().find(|(from, _)| *from <= index);
+            // In the block of `index` all frames may begin behind it.
+            match at {
+                Some(at) => return Some(at),
+                None => last = spans::key_before(&key)?,
+            }
+        }
+    }
+
+    /// The last block of lines in a range, and its key.
+    fn last_block(&self, range: &RangeInclusive<Vec<u8>>) -> Option<(Vec<u8>, Vec<Span>)> {
         let waiting = self.waiting();
         let newer = waiting.last(range.clone());
-        let mut stored = self.db.range(range).rev().map(|entry| self.expect(entry));
+        let stored = self.db.range(range.clone()).rev();
+        let mut stored = stored.map(|entry| self.expect(entry));
         let stored = stored.find(|(key, _)| waiting.get(key).is_none());
         let stored = stored.as_ref().map(|(key, value)| (&**key, &**value));
         let (key, value) = newer.max(stored)?;
-        Some(self.expect(parse_lines(key, value)))
+        let (_, spans) = self.expect(spans::parse(key, value));
+        Some((key.to_vec(), spans))
     }
 
     /// Where the lines of a log from `from` up to, not including, `to` lie, as far as their frames
@@ -230,8 +255,11 @@ impl Index {
         to: u64,
     ) -> impl Iterator<Item = (u64, Place)> + use<> {
         let index = self.clone();
-        let entries = self.scan(lines_key(log, from)..lines_key(log, to));
-        entries.map(move |(key, place)| index.expect(parse_lines(&key, &place)))
+        let mut end = spans::key(log, to.saturating_sub(1));
+        end.push(0);
+        let blocks = self.scan(spans::key(log, from)..end);
+        let spans = blocks.flat_map(move |(key, value)| index.expect(spans::parse(&key, &value)).1);
+        spans.filter(move |(at, _)| (from..to).contains(at))
     }
 
     /// All rows, in the order of their keys, from behind `after` on.
@@ -258,9 +286,9 @@ impl Index {
         entries.map(move |(key, _)| index.parsed(&key))
     }
 
-    /// The keys of a log's lines.
-    fn line_keys(&self, log: &LogId) -> impl Iterator<Item = Vec<u8>> + use<> {
-        let prefix = [&[LINES], log.as_bytes().as_slice()].concat();
+    /// The keys of a log's blocks of lines.
+    fn block_keys(&self, log: &LogId) -> impl Iterator<Item = Vec<u8>> + use<> {
+        let prefix = [&[spans::LINES], log.as_bytes().as_slice()].concat();
         self.scan(starting_with(prefix)).map(|(key, _)| key)
     }
 
@@ -276,14 +304,20 @@ impl Index {
     pub fn apply(&self, batch: Batch, position: &Position) {
         let mut waiting = self.waiting_mut();
         for (key, row) in batch.rows {
-            let row = row.map(|row| self.expect(row_codec::encode(&row)));
-            waiting.put(row_key(&key), row);
+            waiting.put(row_key(&key), row.as_ref().map(row_codec::encode));
         }
         for key in batch.lines_gone {
             waiting.put(key, None);
         }
-        for (key, place) in batch.lines {
-            waiting.put(key, Some(place.to_bytes().to_vec()));
+        for (key, places) in batch.lines {
+            let block = match waiting.get(&key) {
+                Some(block) => spans::with(block, &places),
+                None => {
+                    let stored = self.expect(self.db.get(&key));
+                    spans::with(stored.as_deref(), &places)
+                }
+            };
+            waiting.put(key, Some(block));
         }
         for place in batch.erase {
             waiting.put(erase_key(place), Some(Vec::new()));
@@ -350,14 +384,41 @@ impl Index {
         self.waiting_mut().have_left();
     }
 
-    /// Writes everything out, at a clean end.
-    pub fn flush(&self) -> Result<(), StoreError> {
+    /// Writes everything out, at a clean end, and with it which records want a body: the next
+    /// start need not look for them.
+    pub fn flush(&self, wanting: &BTreeSet<RecordKey>) -> Result<(), StoreError> {
+        let listed = (wanting.len() <= WANTING_MAX).then(|| {
+            let position = self.position().map(|position| position.to_bytes());
+            let mut list = position.map_or_else(Vec::new, Vec::from);
+            list.extend(wanting.iter().flat_map(row_key));
+            list
+        });
+        self.waiting_mut().put(WANTING.to_vec(), listed);
         self.write_out();
         self.wait();
         self.db
             .flush()
             .map(|_| ())
             .map_err(|error| StoreError::Index(error.to_string()))
+    }
+
+    /// Which records want a body, if a clean end left a list of them and nothing came since.
+    pub fn wanting(&self) -> Option<Vec<RecordKey>> {
+        let seen = self.position()?.to_bytes();
+        let keys: Option<Vec<RecordKey>> = self.get(WANTING, |list| {
+            let (of, keys) = list.split_first_chunk::<POSITION_BYTES>()?;
+            (*of == seen).then(|| {
+                keys.chunks(ROW_KEY_BYTES)
+                    .map(parse_row_key)
+                    .collect::<Option<Vec<_>>>()
+            })
+        })??;
+        keys.or_else(|| self.fail("a key of a record that wants a body".to_owned()))
+    }
+
+    /// As [`Index::wanting`], for a look at an index that may be damaged.
+    pub fn listed(&self) -> Result<Option<Vec<RecordKey>>, String> {
+        unless_it_stops(|| Ok(self.wanting()))
     }
 
     /// Opens the index that is there, if one is, and says how much it has seen: none is made and
@@ -376,8 +437,9 @@ impl Index {
         unless_it_stops(|| {
             for entry in self.db.iter() {
                 let (key, value) = entry.map_err(|error| error.to_string())?;
-                if let Some(entry) = parse(&key, &value).transpose() {
-                    look(entry);
+                match entry::parse(&key, &value) {
+                    Ok(entries) => entries.into_iter().for_each(|entry| look(Ok(entry))),
+                    Err(what) => look(Err(what)),
                 }
             }
             Ok(())
@@ -392,7 +454,7 @@ impl Index {
             None => self.db.remove(key),
         };
         forged.expect("the index takes it");
-        self.flush().expect("the index keeps it");
+        self.flush(&BTreeSet::new()).expect("the index keeps it");
     }
 }
 
@@ -400,44 +462,6 @@ impl Index {
 fn unless_it_stops<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let read = catch_unwind(AssertUnwindSafe(read));
     read.unwrap_or_else(|_| Err("sled stopped while it read the index".to_owned()))
-}
-
-/// One entry of the index, as it is read back.
-#[derive(Debug)]
-pub(crate) enum Entry {
-    /// The row of a record.
-    Row(RecordKey, Box<RecordRow>),
-    /// Lines of a log from an index on lie at a place.
-    Lines(LogId, u64, Place),
-    /// A blob whose erasure is not yet done.
-    Erase(Place),
-}
-
-/// An entry; none for what is not one of the three.
-fn parse(key: &[u8], value: &[u8]) -> Result<Option<Entry>, &'static str> {
-    let Some((sort, rest)) = key.split_first() else {
-        return Err("an empty key");
-    };
-    let entry = match *sort {
-        ROW => {
-            let key = parse_row_key(key).ok_or("the key of a row")?;
-            let row = row_codec::decode(value).map_err(|_| "the row of a record")?;
-            Entry::Row(key, Box::new(row))
-        }
-        LINES => {
-            let (log, from) = rest.split_first_chunk().ok_or("the key of lines")?;
-            let from = from.try_into().map_err(|_| "the key of lines")?;
-            let place = value.try_into().map_err(|_| "the place of lines")?;
-            let (from, place) = (u64::from_be_bytes(from), Place::from_bytes(place));
-            Entry::Lines(LogId::new(*log), from, place)
-        }
-        ERASE => {
-            let place = rest.try_into().map_err(|_| "the key of an erasure")?;
-            Entry::Erase(Place::from_bytes(place))
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(entry))
 }
 
 impl Rows for Index {
@@ -451,7 +475,8 @@ impl Rows for Index {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     rows: HashMap<RecordKey, Option<RecordRow>>,
-    lines: Vec<(Vec<u8>, Place)>,
+    /// Where frames lie, by the key of their block of lines.
+    lines: HashMap<Vec<u8>, BTreeMap<u8, Place>>,
     lines_gone: Vec<Vec<u8>>,
     erase: Vec<Place>,
     erased: Vec<Place>,
@@ -470,7 +495,8 @@ impl Batch {
 
     /// Lines of a log from `from` on lie at `place`.
     pub fn lines(&mut self, log: &LogId, from: u64, place: Place) {
-        self.lines.push((lines_key(log, from), place));
+        let block = self.lines.entry(spans::key(log, from)).or_default();
+        block.insert(spans::at(from), place);
     }
 
     /// A blob is to be erased.
@@ -518,10 +544,9 @@ impl RowsMut for Overlay<'_> {
     }
 
     fn forget_lines(&mut self, log: &LogId) {
-        let kept = self.batch.lines.extract_if(.., |(key, _)| is_of(key, log));
-        let unsaved = kept.map(|(key, _)| key);
-        let gone: Vec<Vec<u8>> = self.index.line_keys(log).chain(unsaved).collect();
-        self.batch.lines_gone.extend(gone);
+        let is_kept = |key: &Vec<u8>| spans::log_of(key).is_ok_and(|of| of != *log);
+        self.batch.lines.retain(|key, _| is_kept(key));
+        self.batch.lines_gone.extend(self.index.block_keys(log));
     }
 }
 
@@ -549,33 +574,13 @@ fn row_key(key: &RecordKey) -> Vec<u8> {
     .concat()
 }
 
+/// The length of what [`row_key`] gives.
+const ROW_KEY_BYTES: usize = 1 + 32 + 16;
+
 fn parse_row_key(bytes: &[u8]) -> Option<RecordKey> {
     let rcp = corridor_proto::RcpId::from_slice(bytes.get(1..33)?).ok()?;
     let record = corridor_proto::RecordId::from_slice(bytes.get(33..)?).ok()?;
     Some(RecordKey { rcp, record })
-}
-
-fn lines_key(log: &LogId, from: u64) -> Vec<u8> {
-    [
-        &[LINES],
-        log.as_bytes().as_slice(),
-        from.to_be_bytes().as_slice(),
-    ]
-    .concat()
-}
-
-/// The first index of lines, and where they lie.
-fn parse_lines(key: &[u8], value: &[u8]) -> Result<(u64, Place), &'static str> {
-    let from = key.get(33..).and_then(|from| from.try_into().ok());
-    let place = value.try_into().ok();
-    let (from, place) = from
-        .zip(place)
-        .ok_or("a place of lines has another length")?;
-    Ok((u64::from_be_bytes(from), Place::from_bytes(place)))
-}
-
-fn is_of(lines_key: &[u8], log: &LogId) -> bool {
-    lines_key.get(1..33) == Some(log.as_bytes().as_slice())
 }
 
 fn erase_key(place: Place) -> Vec<u8> {
@@ -585,11 +590,13 @@ fn erase_key(place: Place) -> Vec<u8> {
 /// Ways to spoil an index, for tests of what is made of it.
 #[cfg(test)]
 pub(crate) mod spoil {
-    use super::{META, ROW};
+    use super::{META, ROW, WANTING};
     use std::path::Path;
 
     fn change(index: &Path, change: impl Fn(&sled::Db)) {
         let db = sled::open(index).expect("sled");
+        // As a crash leaves it: behind a clean end a row is read when it is needed.
+        db.remove(WANTING).expect("remove");
         change(&db);
         db.flush().expect("flush");
     }

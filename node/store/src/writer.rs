@@ -218,7 +218,8 @@ impl Store {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
-        self.shared.index.flush()
+        let wanting = self.read(|view| view.wanting());
+        self.shared.index.flush(&wanting)
     }
 }
 

@@ -5,6 +5,7 @@
 //! link, a text or a State's name that no check of this version has seen.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::sync::LazyLock;
 
 use prost::Message;
@@ -75,7 +76,7 @@ static MESSAGES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
 /// deeper than `NESTING_MAX`.
 pub(super) fn check(message: &str, body: &[u8]) -> Outcome<()> {
     let mut violations = Vec::new();
-    walk(message, body, "", 1, &mut violations);
+    walk(message, body, &At::Body, 1, &mut violations);
     if violations.is_empty() {
         Ok(())
     } else {
@@ -83,10 +84,39 @@ pub(super) fn check(message: &str, body: &[u8]) -> Outcome<()> {
     }
 }
 
+/// Where in a body something is. It is spelt out for what is wrong alone.
+enum At<'a> {
+    Body,
+    Field {
+        within: &'a At<'a>,
+        name: &'a str,
+        /// Which of several.
+        index: Option<usize>,
+    },
+}
+
+impl Display for At<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self::Field {
+            within,
+            name,
+            index,
+        } = self
+        else {
+            return Ok(());
+        };
+        if let Self::Field { .. } = within {
+            write!(f, "{within}.")?;
+        }
+        f.write_str(name)?;
+        index.map_or(Ok(()), |index| write!(f, "[{index}]"))
+    }
+}
+
 fn walk(
     message: &str,
     mut bytes: &[u8],
-    path: &str,
+    within: &At<'_>,
     depth: usize,
     violations: &mut Vec<FieldViolation>,
 ) {
@@ -94,23 +124,31 @@ fn walk(
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
     while !bytes.is_empty() && violations.len() < super::checks::VIOLATIONS_MAX {
         let Some((number, payload)) = take(&mut bytes) else {
-            return violations.push(FieldViolation::malformed(path));
+            return violations.push(FieldViolation::malformed(within.to_string()));
         };
         let Some(field) = fields.iter().find(|field| field.number == number) else {
+            let at = At::Field {
+                within,
+                name: &format!("#{number}"),
+                index: None,
+            };
             violations.push(FieldViolation::new(
-                join(path, &format!("#{number}")),
+                at.to_string(),
                 "is not known to this version",
                 "leave it out, or update this node",
             ));
             continue;
         };
         let before = seen.entry(number).or_default();
-        let mut at = join(path, &field.name);
-        if field.label == Field::REPEATED {
-            at.push_str(&format!("[{before}]"));
-        } else if *before > 0 {
+        let is_repeated = field.label == Field::REPEATED;
+        let at = At::Field {
+            within,
+            name: &field.name,
+            index: is_repeated.then_some(*before),
+        };
+        if !is_repeated && *before > 0 {
             violations.push(FieldViolation::new(
-                at.clone(),
+                at.to_string(),
                 "is given twice",
                 "give it once",
             ));
@@ -118,12 +156,12 @@ fn walk(
         *before += 1;
         match (field.message(), payload) {
             (Some(_), Some(_)) if depth == NESTING_MAX => violations.push(FieldViolation::new(
-                at,
+                at.to_string(),
                 format!("is nested deeper than {NESTING_MAX}"),
                 "flatten it",
             )),
             (Some(inner), Some(payload)) => walk(inner, payload, &at, depth + 1, violations),
-            (Some(_), None) => violations.push(FieldViolation::malformed(at)),
+            (Some(_), None) => violations.push(FieldViolation::malformed(at.to_string())),
             (None, _) => {}
         }
     }
@@ -149,14 +187,6 @@ fn take<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
         number,
         (wire_type == WireType::LengthDelimited).then_some(payload),
     ))
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! It imports the files of `proto/data` at compile time. **Invariant:** no label and no language:
 //! what a code or key is called is said by the node's own copy of the domain data.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 /// The objectives of the Global Compact by their numbers.
 pub const GCM_OBJECTIVES: RangeInclusive<u32> = 1..=23;
@@ -23,12 +25,14 @@ pub fn gcm_principles() -> impl Iterator<Item = &'static str> {
 
 /// Whether it is one of `countries`.
 pub fn is_country(code: &str) -> bool {
-    countries().any(|known| known == code)
+    static ALL: LazyLock<BTreeSet<&str>> = LazyLock::new(|| countries().collect());
+    ALL.contains(code)
 }
 
 /// Whether it is one of `gcm_principles`.
 pub fn is_gcm_principle(key: &str) -> bool {
-    gcm_principles().any(|known| known == key)
+    static ALL: LazyLock<BTreeSet<&str>> = LazyLock::new(|| gcm_principles().collect());
+    ALL.contains(key)
 }
 
 fn entries(table: &'static str) -> impl Iterator<Item = &'static str> {

@@ -21,15 +21,18 @@ use corridor_tests::sim::run::{BYTES_CHECKED, SIMULATED_MS, grown, plan_of, run}
 use serde_json::{Value, json};
 
 /// What an enemy or an accident does, as the simulation counts it.
-const FAULTS: [&str; 9] = [
+const FAULTS: [&str; 12] = [
+    "copy stopped",
     "crash",
     "crash after the desk",
     "crash before durable",
     "crash before outputs leave",
     "cut",
     "decision lost in a crash",
+    "equivocation",
     "partition",
     "repeat",
+    "set back",
     "swap",
 ];
 /// One world of so many is large.

@@ -288,7 +288,7 @@ fn stored(seeds: &mut Seeds) {
         }
         add(seeds, "facts", all);
         for row in node.store.rows.values() {
-            add(seeds, "row", write_row(row).unwrap_or_default());
+            add(seeds, "row", write_row(row));
         }
     }
     super::journal::seeds(&groups, &mut |target, seed| add(seeds, target, seed));

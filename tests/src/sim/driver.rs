@@ -192,6 +192,9 @@ impl World {
                     stopped.is_none() || self.restored,
                     "{at} stopped signing: {stopped:?}"
                 );
+                if self.restored {
+                    self.check_wanting(at);
+                }
                 self.touch(at);
                 if !self.calm && self.rng.below(ARRIVALS_PER_CRASH) == 0 {
                     self.tell("crash before outputs leave", format_args!("{at}"));

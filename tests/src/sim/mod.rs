@@ -12,6 +12,7 @@
 
 pub mod check;
 pub mod driver;
+pub mod epilogue;
 pub mod feed;
 pub mod links;
 pub mod meeting;

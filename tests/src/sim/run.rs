@@ -2,6 +2,7 @@
 
 use corridor_proto::LogId;
 
+use super::epilogue::epilogue;
 use super::rng::Rng;
 use super::world::{Counts, Pair, Plan, World};
 
@@ -11,7 +12,7 @@ const BURST_DRAFTS: usize = 45;
 const BURST_EVENTS: usize = 4_000;
 
 /// Everything that must have happened at least once over all seeds.
-pub const EXPECTED: [&str; 49] = [
+pub const EXPECTED: [&str; 53] = [
     "accept",
     "answered",
     "burst",
@@ -20,6 +21,7 @@ pub const EXPECTED: [&str; 49] = [
     "closed circle",
     "confirm",
     "connect",
+    "copy stopped",
     "crash",
     "crash after the desk",
     "crash before durable",
@@ -29,6 +31,7 @@ pub const EXPECTED: [&str; 49] = [
     "decision lost in a crash",
     "discard",
     "draft",
+    "equivocation",
     "frame",
     "heal",
     "invite",
@@ -51,10 +54,12 @@ pub const EXPECTED: [&str; 49] = [
     "relayed",
     "renew card",
     "repeat",
+    "restarted",
     "resume",
     "revise",
     "revise in fewer circles",
     "rotate",
+    "set back",
     "share",
     "swap",
     "time",
@@ -93,6 +98,7 @@ pub fn run(plan: Plan) -> Counts {
         }
         world.calm = false;
     }
+    epilogue(&mut world);
     let passed = world.now.since(begun);
     *world.counts.entry(SIMULATED_MS).or_default() += passed;
     std::mem::take(&mut world.counts)

@@ -298,7 +298,12 @@ impl Model {
     ) -> Vec<Effect> {
         let mut row = rows.row(key).unwrap_or_default();
         for stand in &row.stands {
-            if let Some(log) = self.logs.get_mut(&stand.log) {
+            let Some(log) = self.logs.get_mut(&stand.log) else {
+                continue;
+            };
+            // Behind a restart the line of that index may name another record.
+            let named = log.missing.get(&stand.index);
+            if named.is_some_and(|named| named.record == key.record) {
                 log.missing.remove(&stand.index);
             }
         }

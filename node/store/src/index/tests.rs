@@ -119,7 +119,7 @@ proptest! {
         }
         prop_assert_eq!(seen(&waits), seen(&is_written));
         let before = seen(&waits);
-        waits.flush().expect("flush");
+        waits.flush(&BTreeSet::new()).expect("flush");
         prop_assert_eq!(before, seen(&waits));
     }
 }

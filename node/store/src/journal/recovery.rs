@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use memmap2::MmapMut;
+
 use super::disk::{Disk, segment_path};
 use super::erase::Overwrite;
 use super::error::{Damage, Fault, JournalError};
@@ -33,6 +35,12 @@ pub(super) fn open(
 ) -> Result<(Journal, Recovery), JournalError> {
     let found = survey(&*disk, dir)?;
     let mut replay = Replay::new(dir, options, disk, &found)?;
+    // Not of the heap, which would keep it.
+    let room = found.iter().map(|found| found.bytes);
+    let room = room.filter(|bytes| *bytes <= SEGMENT_FILE_BYTES_MAX).max();
+    let room = usize::try_from(room.unwrap_or_default().max(1)).unwrap_or(usize::MAX);
+    let mut room = MmapMut::map_anon(room)
+        .map_err(|source| io_error(dir, 0, "find memory for a segment", source))?;
     let mut expected = 0;
     let count = found.len();
     for (index, segment) in found.into_iter().enumerate() {
@@ -40,7 +48,7 @@ pub(super) fn open(
             replay.damaged(expected, 0, Fault::MissingSegment);
         }
         expected = segment.number.saturating_add(1);
-        replay.segment(segment, index + 1 == count, visit)?;
+        replay.segment(segment, index + 1 == count, &mut room, visit)?;
     }
     replay.finish()
 }
@@ -63,7 +71,6 @@ struct Replay<'o> {
     position: Position,
     progress: Progress,
     tail: WriteEnd,
-    buffer: Vec<u8>,
 }
 
 impl<'o> Replay<'o> {
@@ -100,7 +107,6 @@ impl<'o> Replay<'o> {
                 bytes_total,
             },
             tail,
-            buffer: Vec::new(),
         })
     }
 
@@ -124,6 +130,7 @@ impl<'o> Replay<'o> {
         &mut self,
         found: Found,
         is_last: bool,
+        room: &mut [u8],
         visit: &mut dyn FnMut(&Group<'_>),
     ) -> Result<(), JournalError> {
         let bytes_done = self.progress.bytes_done + found.bytes;
@@ -141,12 +148,11 @@ impl<'o> Replay<'o> {
                 return Ok(());
             }
         };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        self.read_all(&found, &mut buffer)?;
-        let scan = Scan::of(&buffer, &header);
+        let buffer = self.read_all(&found, room)?;
+        let scan = Scan::of(buffer, &header);
         let unsure = if is_last { scan::last_write(&scan) } else { 0 };
         let sure = scan.groups.len() - unsure;
-        let keep = self.settle(&found, &buffer, &header, &scan, is_last)?;
+        let keep = self.settle(&found, buffer, &header, &scan, is_last)?;
         self.tail = WriteEnd::empty(header);
         for (index, group) in scan.groups[..keep].iter().enumerate() {
             self.progress.bytes_done = bytes_done - found.bytes + file_length(group.end);
@@ -156,19 +162,17 @@ impl<'o> Replay<'o> {
         self.position = self.tail.position(self.position.compactions);
         self.keep_open(found, header);
         self.progress.bytes_done = bytes_done;
-        self.buffer = buffer;
         Ok(())
     }
 
-    fn read_all(&self, found: &Found, buffer: &mut Vec<u8>) -> Result<(), JournalError> {
+    fn read_all<'a>(&self, found: &Found, room: &'a mut [u8]) -> Result<&'a [u8], JournalError> {
         let path = segment_path(self.dir, found.number);
-        let whole = usize::try_from(found.bytes).unwrap_or_default();
-        buffer.clear();
-        buffer.resize(whole, 0);
-        found
-            .file
-            .read_exact_at(buffer, 0)
-            .map_err(|source| io_error(&path, 0, "read the segment", source))
+        let failed = |source| io_error(&path, 0, "read the segment", source);
+        let whole = usize::try_from(found.bytes).ok();
+        let bytes = whole.and_then(|whole| room.get_mut(..whole));
+        let bytes = bytes.ok_or_else(|| failed(std::io::ErrorKind::FileTooLarge.into()))?;
+        found.file.read_exact_at(bytes, 0).map_err(failed)?;
+        Ok(bytes)
     }
 
     /// Notes damage, cuts a torn tail, and returns how many groups of the scan are to be kept.

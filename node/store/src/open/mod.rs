@@ -1,7 +1,8 @@
 //! Opening a store: the journal is folded, and the index is checked against it.
 //!
 //! **Invariant:** the index is used only if the journal has exactly the position that it says it
-//! has seen, and every row of it can be read; otherwise it is thrown away and rebuilt in a fold.
+//! has seen, and behind a crash only if every row of it can be read; otherwise it is thrown away
+//! and rebuilt in a fold.
 
 mod heads;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::fact::Fact;
-use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_rules::row::RecordKey;
 use corridor_rules::{Effect, Model, Rows};
 
 use crate::codec;
@@ -190,13 +191,13 @@ fn usable<T>(look: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// The records of which a body is still to be fetched, or a version is contradicted; reads every
-/// row.
+/// The records of which a body is still to be fetched, or a version is contradicted; behind a crash
+/// every row is read.
 fn wanting(index: &Index) -> Vec<RecordKey> {
-    let wants = |row: &RecordRow| {
-        !row.conflicts.is_empty() || row.stands.iter().any(|stand| row.wants(stand))
-    };
-    let rows = index.rows(None).filter(|(_, row)| wants(row));
+    if let Some(listed) = index.wanting() {
+        return listed;
+    }
+    let rows = index.rows(None).filter(|(_, row)| row.wants_any());
     rows.map(|(key, _)| key).collect()
 }
 

@@ -12,6 +12,7 @@ use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{Hash, LogId, RecordId, StartNumber, UnixMillis};
 use corridor_rules::Sort;
 use corridor_rules::desk::{Wish, begin};
+use corridor_rules::row::RecordRow;
 use tempfile::TempDir;
 
 use super::*;

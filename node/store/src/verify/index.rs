@@ -153,6 +153,8 @@ impl Wrong {
 struct Differences {
     entries: u64,
     unreadable: Wrong,
+    /// Records whose body the next start would not ask for.
+    unwanted: Wrong,
     rows: Wrong,
     lines: Wrong,
     /// Erasures that the next start would leave out.
@@ -200,6 +202,12 @@ impl Differences {
         if let Err(why) = read {
             found.unreadable.add(|| why);
         }
+        if let Ok(Some(listed)) = index.listed() {
+            let wanting = rows.iter().filter(|(_, row)| row.wants_any());
+            for (key, _) in wanting.filter(|(key, _)| !listed.contains(key)) {
+                found.unwanted.add(|| record(key));
+            }
+        }
         for key in rows_left {
             found.rows.add(|| record(key));
         }
@@ -216,6 +224,8 @@ impl Differences {
         report.entries = self.entries;
         self.unreadable
             .report("entries that cannot be read", report);
+        self.unwanted
+            .report("texts to be fetched that it does not know of", report);
         self.rows
             .report("rows that are not what the journal says", report);
         self.lines

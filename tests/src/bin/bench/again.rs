@@ -36,6 +36,7 @@ struct Meeting {
     down: f64,
     turns: f64,
     read: f64,
+    turn_bytes: Vec<u64>,
 }
 
 /// The scenario with nothing new.
@@ -80,6 +81,7 @@ pub async fn noop(bench: &Bench) -> Result<()> {
         more: json!({
             "up": number(median(&all(&|round| round.up))),
             "down": number(median(&all(&|round| round.down))),
+            "turn_bytes": rounds.last().map(|round| round.turn_bytes.clone()),
             "counted": "TCP payload at a forwarder, the handshakes with it",
         }),
     }
@@ -121,6 +123,7 @@ async fn meet(bench: &Bench, stage: &Stage) -> Result<Meeting> {
         down,
         turns: f64::from(seen.turns),
         read,
+        turn_bytes: seen.turn_bytes,
     })
 }
 

@@ -1,97 +1,205 @@
-//! All records to an empty node.
+//! All records to an empty node: from their owner, through a third node, over a long line, and more
+//! and more of them.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::Bench;
-use crate::clock::{median, until};
+use crate::clock::median;
 use crate::line::{Line, number, numbers};
-use crate::site::PATIENCE;
-use crate::stage::{Stage, clear};
-use crate::yardstick::{sync_ms, verifies, write_rate};
+use crate::passed::Passed;
+use crate::publish::publish_cpu;
+use crate::site::Site;
+use crate::stage::Stage;
+use crate::trip::{Round, Trip, all};
+use crate::wire::Shape;
+use crate::yardstick::{sync_ms, write_rate};
 
-/// So long nothing comes when all has come.
-const IDLE: Duration = Duration::from_millis(300);
-/// Between two looks at the line.
-const LOOK: Duration = Duration::from_millis(50);
 /// Part of one core's strict verifications.
 const VERIFY_PART: f64 = 0.8;
 /// Seconds of processor time for 100,000 records, both nodes together.
 const CPU_S: f64 = 8.0;
 /// Bytes on the wire for a record beyond its own.
 const WIRE_BYTES: f64 = 128.0;
+/// A line over land: half of a round trip, bytes in a second, and the part of them that is used.
+const DELAY: Duration = Duration::from_millis(32);
+const LINE_BYTES_PER_S: f64 = 12_500_000.0;
+const LINE_PART: f64 = 0.8;
+/// Of so many records held, a tenth, all and ten times as many are measured.
+const GROWS: usize = 10;
+/// The smallest part of the best rate.
+const FLAT_PART: f64 = 0.8;
+const MB: f64 = 1_000_000.0;
+const STRICT: &str = "strict verifications of one core in a second";
 
-/// What one round gives.
-struct Round {
-    rate: f64,
-    verifies: f64,
-    cpu: (f64, f64),
-    wire_bytes: f64,
-    memory: (f64, f64),
-}
-
-/// The scenario.
+/// The scenario of two nodes.
 pub async fn cold(bench: &Bench) -> Result<()> {
     let stage = Stage::set(bench).await?;
-    let mut rounds = Vec::new();
-    for index in 0..bench.rounds {
-        eprintln!("  round {}", index + 1);
-        rounds.push(round(bench, &stage).await?);
+    let trip = from_owner(&stage);
+    let rounds = trip.rounds(bench).await?;
+    print_rate("cold", bench, &trip, &rounds, |round| round.rate)?;
+    print_cpu("cold", bench.n, &rounds);
+    print_wire("cold", &trip, &rounds);
+    crate::postgres::copy(bench, trip.loaded).await
+}
+
+fn from_owner(stage: &Stage) -> Trip<'_> {
+    Trip {
+        giver: &stage.author,
+        taker: &stage.reader,
+        wire: &stage.wire,
+        loaded: stage.loaded,
+        owner: stage.author.rcp,
     }
-    let all = |of: &dyn Fn(&Round) -> f64| -> Vec<f64> { rounds.iter().map(of).collect() };
-    let n = bench.n;
-    #[allow(clippy::cast_precision_loss)]
-    let share = n as f64 / 100_000.0;
-    let rates = all(&|round| round.rate);
-    let (rate, verify) = (median(&rates), median(&all(&|round| round.verifies)));
-    let mb = 1_000_000.0;
+}
+
+/// The scenario of one that holds the records of another, and a third that may read them.
+pub async fn relay(bench: &Bench) -> Result<()> {
+    let passed = Passed::set(bench).await?;
+    let trip = passed.trip();
+    let rounds = trip.rounds(bench).await?;
+    // Whose turn it is to be asked takes its time, once: that is told beside the rate.
+    print_rate("relay", bench, &trip, &rounds, |round| round.flow_rate)?;
+    print_cpu("relay", bench.n, &rounds);
+    print_wire("relay", &trip, &rounds);
+    Ok(())
+}
+
+/// The scenario of a long line.
+pub async fn rtt(bench: &Bench) -> Result<()> {
+    let stage = Stage::set(bench).await?;
+    let trip = from_owner(&stage);
+    trip.wire.shape(Some(Shape {
+        delay: DELAY,
+        bytes_per_s: LINE_BYTES_PER_S,
+    }));
+    let rounds = trip.rounds(bench).await;
+    trip.wire.shape(None);
+    let rounds = rounds?;
+    let rates = all(&rounds, |round| round.wire_bytes_per_s);
+    let rate = median(&rates);
     Line {
-        scenario: "cold",
+        scenario: "rtt",
+        figure: "bytes on a line of 64 ms and 100 Mbit/s",
+        n: bench.n,
+        value: rate / MB,
+        unit: "MB/s",
+        yardstick: ("what the line takes, MB/s", LINE_BYTES_PER_S / MB),
+        target: format!("at least {LINE_PART} of the yardstick"),
+        pass: rate >= LINE_PART * LINE_BYTES_PER_S,
+        more: json!({
+            "rounds": numbers(&rates),
+            "records_per_s": number(median(&all(&rounds, |round| round.rate))),
+        }),
+    }
+    .print();
+    Ok(())
+}
+
+/// The scenario of a tenth, of all, and of ten times as many records.
+pub async fn growth(bench: &Bench) -> Result<()> {
+    let (mut takes, mut makes) = (Vec::new(), Vec::new());
+    let counts = [bench.n / GROWS, bench.n, bench.n * GROWS];
+    ensure!(counts[0] >= 100, "--n: 1,000 at least for growth");
+    for n in counts {
+        let stage = Stage::with(bench, n).await?;
+        let rounds = from_owner(&stage).rounds(bench).await?;
+        #[allow(clippy::cast_precision_loss)]
+        let records = n as f64;
+        takes.push(records / median(&all(&rounds, |round| round.cpu.0 + round.cpu.1)));
+        let author: Site = stage.copy(&stage.author, "author")?;
+        makes.push(publish_cpu(bench, &author).await?);
+        crate::stage::clear(&[&author])?;
+    }
+    let figures = [
+        ("records copied for a second of processor time", takes),
+        ("records published for a second of processor time", makes),
+    ];
+    for (figure, rates) in figures {
+        let best = rates.iter().copied().fold(f64::MIN, f64::max);
+        let least = rates.iter().copied().fold(f64::MAX, f64::min);
+        Line {
+            scenario: "growth",
+            figure,
+            n: counts[2],
+            value: least,
+            unit: "records/CPU s",
+            yardstick: ("the best of the three", best),
+            target: format!("at least {FLAT_PART} of the yardstick"),
+            pass: least >= FLAT_PART * best,
+            more: json!({ "held": counts, "rates": numbers(&rates) }),
+        }
+        .print();
+    }
+    Ok(())
+}
+
+fn print_rate(
+    scenario: &'static str,
+    bench: &Bench,
+    trip: &Trip<'_>,
+    rounds: &[Round],
+    of: impl Fn(&Round) -> f64,
+) -> Result<()> {
+    let rates = all(rounds, of);
+    let (rate, verify) = (median(&rates), median(&all(rounds, |round| round.verifies)));
+    Line {
+        scenario,
         figure: "rate",
-        n,
+        n: bench.n,
         value: rate,
         unit: "records/s",
-        yardstick: ("strict verifications of one core in a second", verify),
+        yardstick: (STRICT, verify),
         target: format!("at least {VERIFY_PART} of the yardstick"),
         pass: rate >= VERIFY_PART * verify,
         more: json!({
             "rounds": numbers(&rates),
-            "record_bytes": number(stage.loaded.record_bytes()),
+            "wait_s": number(median(&all(rounds, |round| round.wait_s))),
+            "record_bytes": number(trip.loaded.record_bytes()),
             "fdatasync_p50_ms": number(sync_ms(&bench.folder)?),
-            "write_mb_per_s": number(write_rate(&bench.folder)? / mb),
-            "author_peak_mb": number(median(&all(&|round| round.memory.0)) / mb),
-            "reader_peak_mb": number(median(&all(&|round| round.memory.1)) / mb),
+            "write_mb_per_s": number(write_rate(&bench.folder)? / MB),
+            "giver_peak_mb": number(median(&all(rounds, |round| round.memory.0)) / MB),
+            "taker_peak_mb": number(median(&all(rounds, |round| round.memory.1)) / MB),
         }),
     }
     .print();
-    let cpu = all(&|round| round.cpu.0 + round.cpu.1);
-    let limit = CPU_S * share;
+    Ok(())
+}
+
+fn print_cpu(scenario: &'static str, n: usize, rounds: &[Round]) {
+    #[allow(clippy::cast_precision_loss)]
+    let records = n as f64;
+    let cpu = all(rounds, |round| round.cpu.0 + round.cpu.1);
+    let verify = median(&all(rounds, |round| round.verifies));
     Line {
-        scenario: "cold",
+        scenario,
         figure: "processor time of both nodes",
         n,
         value: median(&cpu),
         unit: "s",
-        yardstick: ("to verify every record once, s", 100_000.0 * share / verify),
+        yardstick: ("to verify every record once, s", records / verify),
         target: format!("at most {CPU_S} s for 100,000 records"),
-        pass: median(&cpu) <= limit,
+        pass: median(&cpu) <= CPU_S * records / 100_000.0,
         more: json!({
             "rounds": numbers(&cpu),
-            "author_s": number(median(&all(&|round| round.cpu.0))),
-            "reader_s": number(median(&all(&|round| round.cpu.1))),
+            "giver_s": number(median(&all(rounds, |round| round.cpu.0))),
+            "taker_s": number(median(&all(rounds, |round| round.cpu.1))),
         }),
     }
     .print();
-    let wire = all(&|round| round.wire_bytes);
+}
+
+fn print_wire(scenario: &'static str, trip: &Trip<'_>, rounds: &[Round]) {
+    let wire = all(rounds, |round| round.wire_bytes);
     Line {
-        scenario: "cold",
+        scenario,
         figure: "bytes on the wire for a record, both ways, beyond its own",
-        n,
+        n: usize::try_from(trip.loaded.records).unwrap_or(usize::MAX),
         value: median(&wire),
         unit: "bytes",
-        yardstick: ("bytes of a record", stage.loaded.record_bytes()),
+        yardstick: ("bytes of a record", trip.loaded.record_bytes()),
         target: format!("at most {WIRE_BYTES}"),
         pass: median(&wire) <= WIRE_BYTES,
         more: json!({
@@ -100,50 +208,4 @@ pub async fn cold(bench: &Bench) -> Result<()> {
         }),
     }
     .print();
-    Ok(())
-}
-
-async fn round(bench: &Bench, stage: &Stage) -> Result<Round> {
-    let author = stage.copy(&stage.author, "author")?;
-    let reader = stage.copy(&stage.reader, "reader")?;
-    let verifies = verifies();
-    let (sends, _client) = author.served(&bench.node).await?;
-    stage.wire.reset();
-    let before = sends.cpu_s()?;
-    let takes = reader.serve(&bench.node)?;
-    let least = stage.loaded.signed_bytes;
-    until("everything has come", LOOK, PATIENCE, || {
-        let wire = &stage.wire;
-        std::future::ready(wire.seen().bytes() > least && wire.is_idle(IDLE))
-    })
-    .await?;
-    let cpu = (sends.cpu_s()? - before, takes.cpu_s()?);
-    let memory = (sends.memory()?.1, takes.memory()?.1);
-    let seen = stage.wire.seen();
-    let (_, begin) = seen.first.context("no connection")?;
-    // Nothing but what came is written by a node to which nobody talks.
-    let took = reader.written()?.duration_since(begin)?;
-    let peers = reader.answered().await?.peers().await?;
-    let held = peers.first().context("no partner")?;
-    ensure!(
-        held.up_to_date && held.records_held == stage.loaded.records,
-        "it holds {} records: {}",
-        held.records_held,
-        held.sentence
-    );
-    takes.terminate()?;
-    sends.terminate()?;
-    clear(&[&author, &reader])?;
-    #[allow(clippy::cast_precision_loss)]
-    let (records, beyond) = (
-        stage.loaded.records as f64,
-        seen.bytes() as f64 - stage.loaded.signed_bytes as f64,
-    );
-    Ok(Round {
-        rate: records / took.as_secs_f64(),
-        verifies,
-        cpu,
-        wire_bytes: beyond / records,
-        memory,
-    })
 }

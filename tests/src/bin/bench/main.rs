@@ -10,14 +10,18 @@ mod again;
 mod clock;
 mod cold;
 mod flood;
+mod heal;
 mod line;
 mod live;
 mod load;
+mod passed;
+mod postgres;
 mod process;
 mod publish;
 mod rest;
 mod site;
 mod stage;
+mod trip;
 mod wire;
 mod yardstick;
 
@@ -32,8 +36,9 @@ use tokio::sync::Mutex;
 use stage::Stage;
 
 /// The scenarios, in the order in which all of them run.
-const SCENARIOS: [&str; 10] = [
-    "publish", "cold", "noop", "delta", "widen", "live", "fanout", "flood", "restart", "space",
+const SCENARIOS: [&str; 14] = [
+    "publish", "cold", "noop", "delta", "widen", "live", "fanout", "heal", "rtt", "relay", "flood",
+    "restart", "space", "growth",
 ];
 
 /// What every scenario is told.
@@ -133,6 +138,10 @@ async fn main() -> ExitCode {
             "widen" => again::widen(bench).await,
             "live" => live::live(bench).await,
             "fanout" => live::fanout(bench).await,
+            "heal" => heal::heal(bench).await,
+            "rtt" => cold::rtt(bench).await,
+            "relay" => cold::relay(bench).await,
+            "growth" => cold::growth(bench).await,
             "flood" => flood::flood(bench).await,
             "restart" => rest::restart(bench).await,
             _ => rest::space(bench).await,

@@ -34,18 +34,12 @@ impl Process {
     }
 
     fn proc(&self, file: &str) -> Result<String> {
-        let path: PathBuf = ["/proc", &self.0.id().to_string(), file].iter().collect();
-        Ok(std::fs::read_to_string(path)?)
+        proc(self.0.id(), file)
     }
 
     /// Seconds of processor time so far.
     pub fn cpu_s(&self) -> Result<f64> {
-        let stat = self.proc("stat")?;
-        // The name, in brackets, may hold anything.
-        let (_, rest) = stat.rsplit_once(')').context("no name")?;
-        let mut fields = rest.split_whitespace().skip(11);
-        let mut next = || -> Result<f64> { Ok(fields.next().context("no time")?.parse()?) };
-        Ok((next()? + next()?) / TICKS_PER_S)
+        Ok(cpu(self.0.id())?.1)
     }
 
     /// A number of `/proc/PID/status` or `/proc/PID/io`, such as `VmRSS`.
@@ -74,4 +68,24 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// The parent of a process, and the seconds of processor time of it and of those of its children
+/// that have ended.
+pub fn cpu(id: u32) -> Result<(u32, f64)> {
+    let stat = proc(id, "stat")?;
+    // The name, in brackets, may hold anything.
+    let (_, rest) = stat.rsplit_once(')').context("no name")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let parent = fields.get(1).context("no parent")?.parse()?;
+    let mut ticks = 0.0;
+    for time in fields.get(11..15).context("no times")? {
+        ticks += time.parse::<f64>()?;
+    }
+    Ok((parent, ticks / TICKS_PER_S))
+}
+
+fn proc(id: u32, file: &str) -> Result<String> {
+    let path: PathBuf = ["/proc", &id.to_string(), file].iter().collect();
+    Ok(std::fs::read_to_string(path)?)
 }

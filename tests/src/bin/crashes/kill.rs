@@ -29,7 +29,7 @@ pub async fn run(args: &Args) -> Result<serde_json::Value> {
     let withdrawn = || promises.count(|one| one.withdrawn == Known::Surely);
     let proves = |theirs: &[RecordId]| withdrawn() > 0 && !theirs.is_empty();
     let mut kills = 0;
-    // A slow machine does little before a kill: it gets as many more as make the load prove something.
+    // A slow machine does little before a kill: it gets more of them, until something is proved.
     while kills < args.rounds || (!proves(&theirs) && kills < args.rounds * PATIENT) {
         kills += 1;
         kill_once(&victim, &partner, &promises, &mut theirs, &mut rng).await?;

@@ -1,5 +1,7 @@
 //! An index that is not what the journal says.
 
+use std::collections::BTreeSet;
+
 use corridor_rules::RowsMut;
 use corridor_rules::row::{RecordKey, RecordRow};
 
@@ -14,7 +16,7 @@ impl Stopped {
         change(&index, &mut batch);
         let position = index.position().expect("position");
         index.apply(batch, &position);
-        index.flush().expect("flush");
+        index.flush(&BTreeSet::new()).expect("flush");
     }
 
     #[track_caller]
@@ -131,7 +133,7 @@ fn an_erasure_that_the_index_forgot_is_named() {
     let (index, mut batch) = (stopped.index(), Batch::default());
     batch.erase(places[0]);
     index.apply(batch, &position);
-    index.flush().expect("flush");
+    index.flush(&BTreeSet::new()).expect("flush");
     drop(index);
     stopped.has_one_finding(&["draft", "should be erased and is not; start the node"]);
     stopped.forge(|_, batch| batch.erased(places[0]));
@@ -160,7 +162,7 @@ fn an_index_of_another_time_is_named() {
     position.hash[0] ^= 1;
     let index = stopped.index();
     index.apply(Batch::default(), &position);
-    index.flush().expect("flush");
+    index.flush(&BTreeSet::new()).expect("flush");
     drop(index);
     stopped.has_one_finding(&[
         "not the index of this journal",
