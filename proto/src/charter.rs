@@ -388,6 +388,40 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_key_events_are_the_most() {
+        // A key of its own for each event, and the one that is committed to.
+        let key = |number: usize, sort: u8| {
+            let number = u16::try_from(number).expect("few").to_be_bytes();
+            SecretKey::from_seed(
+                &[number[0], number[1], sort, 7]
+                    .repeat(8)
+                    .try_into()
+                    .expect("32"),
+            )
+        };
+        let first = SignedKeyEvent::inception(&key(0, 1), &key(0, 2));
+        let mut charter = Charter::verify(vec![first]).expect("inception");
+        for number in 1..KEY_EVENTS_MAX {
+            let next = key(number, 2).public_bytes();
+            let revealed = key(number - 1, 2);
+            let event = SignedKeyEvent::rotation(&charter, &revealed, &key(number, 1), &next, None);
+            charter.push(event.expect("rotation")).expect("push");
+        }
+        let mut events = charter.events().to_vec();
+        assert_eq!(
+            Charter::verify(events.clone()).map(|all| all.rcp()),
+            Ok(charter.rcp())
+        );
+        events.push(events[1].clone());
+        let refusal = Refusal::new("charter", Reason::TooLong);
+        assert_eq!(
+            charter.push(events[1].clone()).map_err(|r| r.reason),
+            Err(Reason::TooLong)
+        );
+        assert_eq!(Charter::verify(events).map(|all| all.rcp()), Err(refusal));
+    }
+
+    #[test]
     fn a_thief_of_the_signing_key_cannot_rotate() {
         let thief =
             SignedKeyEvent::rotation(&charter(), &key(1), &key(9), &key(8).public_bytes(), None);

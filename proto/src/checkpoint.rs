@@ -362,6 +362,7 @@ mod tests {
             (*verified.checkpoint(), verified.key_seq()),
             (checkpoint(), 0)
         );
+        assert_eq!(verified.note(), note);
         for bad in [
             note.replace("\n12\n", "\n012\n"),
             note.replace("\n12\n", "\n+12\n"),
@@ -400,6 +401,8 @@ mod tests {
             note.clone().verify(&rotate(None)).map(|v| v.key_seq()),
             Ok(0)
         );
+        let again = checkpoint().sign(&key(3)).verify_head(&rotate(None));
+        assert_eq!(again.map(|v| v.key_seq()), Ok(1));
         let stolen = note.verify(&rotate(Some(0)));
         assert_eq!(stolen.map_err(|r| r.reason), Err(Reason::CompromisedKey));
     }
@@ -412,6 +415,7 @@ mod tests {
             time_s: 1_700_000_000,
         };
         let note = held.sign(&key(1));
+        assert_eq!(Held::claimed_holder(note.as_bytes()), Ok(held.holder));
         assert_eq!(Held::verify(note.as_bytes(), &charter()), Ok(held));
         let other = note.replace("\n12\n", "\n13\n");
         assert_eq!(

@@ -86,18 +86,10 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Whether the y coordinate is below p = 2^255 - 19 and a zero x has no sign (RFC 8032, 5.1.3).
+/// Whether the y coordinate is below p = 2^255 - 19 (RFC 8032, 5.1.3). That a zero x has no sign
+/// need not be looked at: the two points that have it are of small order.
 fn is_canonical(bytes: &[u8; 32]) -> bool {
-    let mut y = *bytes;
-    let sign = y[31] >> 7;
-    y[31] &= 0x7f;
-    let below_p = y[31] != 0x7f || y[1..31].iter().any(|b| *b != 0xff) || y[0] < 0xed;
-    let mut one = [0; 32];
-    one[0] = 1;
-    let mut minus_one = [0xff; 32];
-    minus_one[0] = 0xec;
-    minus_one[31] = 0x7f;
-    below_p && (sign == 0 || (y != one && y != minus_one))
+    bytes[31] & 0x7f != 0x7f || bytes[1..31].iter().any(|b| *b != 0xff) || bytes[0] < 0xed
 }
 
 /// A private key; it leaves memory when dropped and is never shown.
@@ -180,7 +172,32 @@ mod tests {
         for sign in [0, 0x80] {
             assert!(!key(0xed, 0x7f | sign) && !key(0xf0, 0x7f | sign));
             assert!(key(0xff, 0x7e | sign) && key(0xff, sign));
+            assert!(key(0xec, 0x7f | sign));
+            let mut below = [0xff; 32];
+            (below[17], below[31]) = (0xfe, 0x7f | sign);
+            assert!(is_canonical(&below));
         }
+    }
+
+    #[test]
+    fn a_zero_x_with_a_sign_is_no_key() {
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        for mut y in [one, minus_one] {
+            for sign in [0, 0x80] {
+                y[31] |= sign;
+                let refusal = Refusal::new("key", Reason::WeakKey);
+                assert_eq!(PublicKey::from_bytes("key", &y), Err(refusal));
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_key_is_what_was_written() {
+        let seed = [7; 32];
+        assert_eq!(SecretKey::from_seed(&seed).seed(), seed);
     }
 
     /// C2SP CCTV: what strict verification must refuse is marked by flags; anything else is good.

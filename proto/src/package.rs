@@ -147,6 +147,7 @@ mod tests {
         let held = tree.frontier_at(5).expect("frontier");
         let verified = package.clone().verify(&held, &head).expect("verify");
         assert_eq!(Some(verified.frontier().clone()), tree.frontier_at(11));
+        assert_eq!(verified.from(), 5);
         let refused = |package: Package, held: &Frontier| {
             package
                 .verify(held, &head)

@@ -133,8 +133,7 @@ impl Tree {
     pub fn root_at(&self, size: u64) -> Option<Hash> {
         match size {
             0 => Some(empty_root()),
-            size if size <= self.size() => self.range(0, size),
-            _ => None,
+            _ => self.range(0, size),
         }
     }
 
@@ -396,6 +395,12 @@ mod tests {
     #[test]
     fn every_proof_verifies_and_fits_nothing_else() {
         let tree = tree(&leaves(40));
+        for size in [41, 42, 64, 65, 128, u64::MAX] {
+            assert_eq!(tree.root_at(size), None, "{size}");
+        }
+        for (index, size) in [(5, 5), (6, 5), (40, 40), (39, 41)] {
+            assert_eq!(tree.inclusion(index, size), None, "{index} of {size}");
+        }
         let root = |size| tree.root_at(size).expect("size");
         for size in 1..=40 {
             for index in 0..size {

@@ -520,6 +520,7 @@ fn large_and_foreign_bodies_are_refused() {
         assert!(violations[0].to_string().contains(expect), "{violations:?}");
     };
     refused(&vec![0; 256 * 1024 + 1], "262144 are the most");
+    refused(&vec![0xff; 256 * 1024], "not a well-formed");
     refused(b"\xff", "not a well-formed");
     // The title's text is no UTF-8.
     refused(&[0x12, 3, 0x12, 1, 0xff], "not a well-formed");
