@@ -89,8 +89,10 @@ pub async fn drive(
         before: None,
         more: false,
         over: None,
+        said: 0,
     };
     let End { why, at_once } = driver.run().await;
+    let frame_bytes = driver.said;
     drop(driver);
     if at_once {
         cut.now();
@@ -100,7 +102,7 @@ pub async fn drive(
             cut.now();
         });
     }
-    tracing::info!(%peer, why, "peer down");
+    tracing::info!(%peer, why, frame_bytes, "peer down");
     exchange.statuses.trouble(peer, why.clone());
     drop(lease);
     why
@@ -119,6 +121,8 @@ struct Driver<'a> {
     more: bool,
     /// What it is over its budget of.
     over: Option<&'static str>,
+    /// Bytes of the frames that it was sent.
+    said: u64,
 }
 
 /// What is to be fed once records are stored.
@@ -205,10 +209,12 @@ impl Driver<'_> {
             for output in self.handle(input) {
                 match output {
                     Output::Session(frame) => {
+                        self.said += count(frame.encoded_len());
                         let out = self.streams.session_out.clone();
                         self.send(out, frame).await?;
                     }
                     Output::Carry(frame) => {
+                        self.said += count(frame.encoded_len());
                         let out = self.streams.carry_out.clone();
                         self.send(out, frame).await?;
                     }

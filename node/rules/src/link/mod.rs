@@ -248,6 +248,8 @@ pub struct Link {
     taken: u64,
     to_grant: u64,
     held_sent: BTreeMap<LogId, ((u64, u64), UnixMillis)>,
+    /// Incarnation and size of the heads here when both sides had the same.
+    same: BTreeMap<LogId, (u64, u64)>,
     told: (u32, u64),
     told_delay: Option<UnixMillis>,
     served_as: Option<v1::Serving>,
@@ -300,6 +302,7 @@ impl Link {
             taken: 0,
             to_grant: 0,
             held_sent: BTreeMap::new(),
+            same: BTreeMap::new(),
             told: (0, 0),
             told_delay: None,
             served_as: None,

@@ -1,7 +1,7 @@
 //! The `Session` side of a link: who we are, what we have, receipts.
 
 use corridor_proto::charter::Charter;
-use corridor_proto::checkpoint::{Held, SignedCheckpoint};
+use corridor_proto::checkpoint::{Checkpoint, Held, SignedCheckpoint};
 use corridor_proto::key::NO_SIGNATURE;
 use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
 use corridor_proto::start::{sign_start, verify_start};
@@ -154,6 +154,9 @@ impl Link {
         self.grant_first(out);
         if same {
             self.their_have = true;
+            self.same = held_heads(model)
+                .map(|(log, reached)| (log.id, reached))
+                .collect();
             let reader = Reader::Peer(self.peer);
             let readable = readable(model, &reader, context.now);
             self.announced.extend(readable.filter_map(announcement));
@@ -468,7 +471,8 @@ impl Link {
         self.served_as.is_some_and(takes)
     }
 
-    /// Receipts: at once after a withdrawal, else at most once a minute for a log.
+    /// Receipts: at once after a withdrawal, else at most once a minute for a log, and only after a
+    /// minute for one of which both sides had the same when they met.
     pub(super) fn hold(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
         if !may_call(self.state, Call::SendHeld) || model.signing_stopped.is_some() {
@@ -478,31 +482,25 @@ impl Link {
         if !context.all_erased || !self.takes_held() {
             return;
         }
-        let logs = model.logs.values().filter(|log| {
+        let logs = held_heads(model).filter(|(log, _)| {
             (log.owner == self.peer || self.holds_through(log, context))
                 && log.stop.is_none()
                 && !log.uncompared
                 && model.delayed_until(&log.owner).is_none()
         });
-        let logs: Vec<&Log> = logs.collect();
-        for log in logs {
-            let Some(head) = log
-                .held_head
-                .as_ref()
-                .filter(|head| head.checkpoint.size > 0)
-            else {
-                continue;
-            };
-            let reached = (head.checkpoint.incarnation, head.checkpoint.size);
+        let logs: Vec<(&Log, (u64, u64))> = logs.collect();
+        // The owner has it most likely from an earlier connection.
+        let may_wait = context.now.since(self.started) < HELD_INTERVAL_MS;
+        for (log, reached) in logs {
             let due = match self.held_sent.get(&log.id) {
-                None => true,
+                None => !may_wait || self.same.get(&log.id) != Some(&reached),
                 Some((sent, _)) if reached <= *sent => false,
                 Some(((_, size), at)) => {
                     log.last_withdrawal.is_some_and(|index| index >= *size)
                         || context.now.since(*at) >= HELD_INTERVAL_MS
                 }
             };
-            if due {
+            if let Some(head) = log.held_head.as_ref().filter(|_| due) {
                 let held = Held {
                     checkpoint: head.checkpoint,
                     holder: model.me,
@@ -516,6 +514,16 @@ impl Link {
             }
         }
     }
+}
+
+/// The logs with lines that are covered by a head here, and its incarnation and size.
+fn held_heads(model: &Model) -> impl Iterator<Item = (&Log, (u64, u64))> {
+    model.logs.values().filter_map(|log| {
+        let Checkpoint {
+            incarnation, size, ..
+        } = log.held_head.as_ref()?.checkpoint;
+        (size > 0).then_some((log, (incarnation, size)))
+    })
 }
 
 /// Whether a charter only begins the one that is known: nothing of it is new.

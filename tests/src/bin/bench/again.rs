@@ -1,6 +1,7 @@
 //! Two nodes that held the same and meet again: with nothing new, with a little on both sides, and
 //! with old records that a partner may read from now on.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +14,7 @@ use crate::Bench;
 use crate::clock::{median, ms, now, until};
 use crate::line::{Line, number, numbers};
 use crate::load::publish;
+use crate::process::Process;
 use crate::site::{PATIENCE, Site};
 use crate::stage::{NARROW, Stage, WIDE, circle, clear, holds, wait};
 use crate::yardstick::{sync_ms, verifies};
@@ -37,6 +39,7 @@ struct Meeting {
     turns: f64,
     read: f64,
     turn_bytes: Vec<u64>,
+    said: f64,
 }
 
 /// The scenario with nothing new.
@@ -65,24 +68,25 @@ pub async fn noop(bench: &Bench) -> Result<()> {
         }),
     }
     .print();
-    let bytes = all(&|round| round.up.max(round.down));
+    let bytes = all(&|round| round.said);
     Line {
         scenario: "noop",
-        figure: "bytes one way",
+        figure: "bytes of the frames of a session, the busier way",
         n: bench.n,
         value: median(&bytes),
         unit: "bytes",
         yardstick: (
-            "bytes asked for each way, behind the handshakes",
-            NOOP_BYTES,
+            "bytes on the wire, the handshakes of TLS and HTTP/2 with them",
+            median(&all(&|round| round.up.max(round.down))),
         ),
         target: format!("at most {NOOP_BYTES} each way"),
         pass: median(&bytes) <= NOOP_BYTES,
         more: json!({
-            "up": number(median(&all(&|round| round.up))),
-            "down": number(median(&all(&|round| round.down))),
+            "rounds": numbers(&bytes),
+            "wire_up": number(median(&all(&|round| round.up))),
+            "wire_down": number(median(&all(&|round| round.down))),
             "turn_bytes": rounds.last().map(|round| round.turn_bytes.clone()),
-            "counted": "TCP payload at a forwarder, the handshakes with it",
+            "counted": "by the nodes; the wire, and what each side said in turn, at a forwarder",
         }),
     }
     .print();
@@ -93,9 +97,11 @@ async fn meet(bench: &Bench, stage: &Stage) -> Result<Meeting> {
     let (author, reader) = stage.held().await?;
     let author = stage.copy(&author, "author")?;
     let reader = stage.copy(&reader, "reader")?;
-    let (first, _client) = author.served(&bench.node).await?;
+    let logs = [&author, &reader].map(|site| site.data.join("said.log"));
+    let first = Process::serve_logged(&bench.node, &author.data, &logs[0])?;
+    let _client = author.answered().await?;
     stage.wire.reset();
-    let second = reader.serve(&bench.node)?;
+    let second = Process::serve_logged(&bench.node, &reader.data, &logs[1])?;
     let has_begun = || std::future::ready(stage.wire.seen().first.is_some());
     until("it dials", LOOK, PATIENCE, has_begun).await?;
     let before = (first.read_bytes()?, second.read_bytes()?);
@@ -114,6 +120,7 @@ async fn meet(bench: &Bench, stage: &Stage) -> Result<Meeting> {
     };
     second.terminate()?;
     first.terminate()?;
+    let [down_said, up_said] = [frame_bytes(&logs[0])?, frame_bytes(&logs[1])?];
     clear(&[&author, &reader])?;
     #[allow(clippy::cast_precision_loss)]
     let (up, down) = (seen.up as f64, seen.down as f64);
@@ -124,7 +131,19 @@ async fn meet(bench: &Bench, stage: &Stage) -> Result<Meeting> {
         turns: f64::from(seen.turns),
         read,
         turn_bytes: seen.turn_bytes,
+        said: down_said.max(up_said),
     })
+}
+
+/// Bytes of the frames that a node said to its one partner, by its log.
+fn frame_bytes(log: &Path) -> Result<f64> {
+    let log = std::fs::read_to_string(log)?;
+    let said = log.lines().find(|line| line.contains("peer down"));
+    let said = said.and_then(|line| line.split("frame_bytes=").nth(1));
+    let digits = said.and_then(|said| said.split(' ').next());
+    Ok(digits
+        .with_context(|| format!("no end of a session: {log}"))?
+        .parse()?)
 }
 
 /// The scenario with a little that is new on both sides.

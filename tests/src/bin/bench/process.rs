@@ -1,5 +1,6 @@
 //! A node as a process of its own, and what the system counts of it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -14,11 +15,21 @@ pub struct Process(Child);
 impl Process {
     /// Starts the node of a data folder.
     pub fn serve(binary: &Path, data: &Path) -> Result<Self> {
+        Self::spawn(binary, data, "error", Stdio::inherit())
+    }
+
+    /// The same, with its log in a file.
+    pub fn serve_logged(binary: &Path, data: &Path, log: &Path) -> Result<Self> {
+        Self::spawn(binary, data, "info", File::create(log)?.into())
+    }
+
+    fn spawn(binary: &Path, data: &Path, level: &str, log: Stdio) -> Result<Self> {
         let child = Command::new(binary)
             .args(["serve", "--data"])
             .arg(data)
-            .env("CORRIDOR_LOG", "error")
+            .env("CORRIDOR_LOG", level)
             .stdout(Stdio::null())
+            .stderr(log)
             .spawn()?;
         Ok(Self(child))
     }
