@@ -68,7 +68,7 @@ pub(crate) struct Index {
 }
 
 /// An index, how much it has seen, and why the one before was thrown away if it was.
-type Opened = (Index, Option<Position>, Option<String>);
+pub(crate) type Opened = (Index, Option<Position>, Option<String>);
 
 /// What a failure of the index unwinds with while the store is being opened.
 pub(crate) struct Unusable(pub String);

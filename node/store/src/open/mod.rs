@@ -7,9 +7,10 @@
 mod heads;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::fact::Fact;
@@ -19,14 +20,20 @@ use corridor_rules::{Effect, Model, Rows};
 use crate::codec;
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::index::{Batch, Index, Overlay, Unusable};
-use crate::journal::{Cut, FrameRef, Group, Journal, Options, Place, Position, Recovery};
+use crate::index::{Batch, Index, Opened, Overlay, Unusable};
+use crate::journal::{Cut, Group, Journal, Options, Place, Position, Recovery};
 use crate::row_codec::{place_in, place_out};
 use crate::writer::{Signer, Store};
 use heads::Heads;
 
 /// Changes of the index that are applied at once while it is rebuilt.
 const REBUILD_BATCH: usize = 4_096;
+/// Groups that are handed over at once when the journal is read, and how often before they are
+/// taken in.
+const BATCH_GROUPS: usize = 64;
+const BATCHES_AHEAD: usize = 4;
+
+const UNREADABLE: &str = "its rows could not be read";
 
 /// What opening a store found, for the log and for a person.
 #[derive(Debug, Default)]
@@ -65,8 +72,9 @@ pub(crate) fn open_sized(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Store, Opening), StoreError> {
     let folder = Folder::open(path)?;
-    let (index, seen, mut rebuilt) = Index::open(&folder.index)?;
-    let mut attempt = Attempt::make(&folder, (index, seen), options, progress)?;
+    let open = || Index::open(&folder.index);
+    let mut attempt = Attempt::make(&folder, open, options, progress)?;
+    let (seen, mut rebuilt) = (attempt.seen, attempt.rebuilt.take());
     // A cut is made once: what the first look found is what is told.
     let first = attempt.recovery.clone();
     if seen.is_some_and(|seen| attempt.is_behind(&seen)) {
@@ -80,7 +88,7 @@ pub(crate) fn open_sized(
     if let Some(why) = attempt.misfit.take() {
         rebuilt = Some(why);
         drop(attempt);
-        let fresh = (Index::renew(&folder.index)?, None);
+        let fresh = || Ok((Index::renew(&folder.index)?, None, None));
         attempt = Attempt::make(&folder, fresh, options, progress)?;
         if let Some(why) = attempt.misfit {
             return Err(StoreError::Index(why));
@@ -108,6 +116,10 @@ pub(crate) fn open_sized(
 /// One fold of the journal over an index.
 struct Attempt {
     index: Index,
+    /// How much of the journal the index had seen.
+    seen: Option<Position>,
+    /// Why the index before it was thrown away when it was opened, if it was.
+    rebuilt: Option<String>,
     model: Model,
     journal: Journal,
     recovery: Recovery,
@@ -117,61 +129,62 @@ struct Attempt {
 }
 
 impl Attempt {
+    /// The journal is read and decoded by this thread, while another opens the index and takes in
+    /// what was decoded, and a third reads the rows if it must.
     fn make(
         folder: &Folder,
-        (index, seen): (Index, Option<Position>),
+        open: impl FnOnce() -> Result<Opened, StoreError> + Send,
         options: &Options<'_>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, StoreError> {
-        // The rows are read while the journal is.
-        let (folded, wanting) = std::thread::scope(|scope| {
-            let wanting = scope.spawn(|| usable(|| wanting(&index)));
-            let mut fold = Fold::new(index.clone(), seen);
-            let ran = usable(|| fold.run(folder, options, progress));
-            (ran.map(|opened| (opened, fold)), wanting.join())
-        });
-        let (opened, fold) = match folded {
-            Ok((opened, fold)) => (opened?, fold),
-            // The journal is open in the unwound fold no more; it is opened for its own sake.
-            Err(why) => {
-                let (journal, recovery) = just_open(folder, options)?;
-                return Ok(Self::unfit(index, journal, recovery, why));
-            }
-        };
-        let (journal, recovery) = opened;
-        if !fold.fits() {
-            // Another journal's, ahead of this one, or of a time before a compaction.
-            let why = "it was not the index of this journal as it is now".to_owned();
-            return Ok(Self::unfit(index, journal, recovery, why));
-        }
-        let damaged = !recovery.damages.is_empty();
-        let wanting = wanting.unwrap_or_else(|_| Err("its rows could not be read".to_owned()));
-        let finish = |wanting| usable(|| fold.finish(&journal, damaged, wanting));
-        match wanting.and_then(finish) {
-            Ok(finished) => {
-                let (model, pending) = finished?;
-                Ok(Self {
-                    index,
-                    model,
-                    journal,
-                    recovery,
-                    pending,
-                    misfit: None,
+        let (sender, decoded) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (read, folded) = std::thread::scope(|scope| {
+            let folding = scope.spawn(move || -> Result<Folded, StoreError> {
+                let (index, seen, rebuilt) = open()?;
+                let rows = index.clone();
+                let wanting = scope.spawn(move || usable(|| wanting(&rows)));
+                let mut fold = Fold::new(index, seen);
+                let ran = usable(|| decoded.iter().flatten().for_each(|group| fold.group(group)));
+                let wanting = wanting.join();
+                let wanting = wanting.unwrap_or_else(|_| Err(UNREADABLE.to_owned()));
+                Ok(Folded {
+                    rebuilt,
+                    fold,
+                    wanting: ran.and(wanting),
                 })
-            }
-            Err(why) => Ok(Self::unfit(index, journal, recovery, why)),
-        }
-    }
-
-    const fn unfit(index: Index, journal: Journal, recovery: Recovery, why: String) -> Self {
-        Self {
-            index,
+            });
+            let read = read(folder, options, progress, sender);
+            (read, folding.join())
+        });
+        let Folded {
+            rebuilt,
+            fold,
+            wanting,
+        } = folded.unwrap_or_else(|why| resume_unwind(why))?;
+        let (journal, recovery) = read?;
+        let mut attempt = Self {
+            index: fold.index.clone(),
+            seen: fold.seen,
+            rebuilt,
             model: Model::new(RcpId::ZERO),
             journal,
             recovery,
             pending: BTreeSet::new(),
-            misfit: Some(why),
+            misfit: None,
+        };
+        if wanting.is_ok() && !fold.fits() {
+            // Another journal's, ahead of this one, or of a time before a compaction.
+            let why = "it was not the index of this journal as it is now";
+            attempt.misfit = Some(why.to_owned());
+            return Ok(attempt);
         }
+        let damaged = !attempt.recovery.damages.is_empty();
+        let finish = |wanting| usable(|| fold.finish(&attempt.journal, damaged, wanting));
+        match wanting.and_then(finish) {
+            Ok(finished) => (attempt.model, attempt.pending) = finished?,
+            Err(why) => attempt.misfit = Some(why),
+        }
+        Ok(attempt)
     }
 
     /// Whether an index that says this has seen more than the journal has. It is written only after
@@ -201,8 +214,62 @@ fn wanting(index: &Index) -> Vec<RecordKey> {
     rows.map(|(key, _)| key).collect()
 }
 
-fn just_open(folder: &Folder, options: &Options<'_>) -> Result<(Journal, Recovery), StoreError> {
-    Ok(Journal::open(&folder.journal, options, &mut |_| {})?)
+/// Reads the journal, and hands over what its groups say.
+fn read(
+    folder: &Folder,
+    options: &Options<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+    sender: SyncSender<Vec<Decoded>>,
+) -> Result<(Journal, Recovery), StoreError> {
+    let (mut batch, mut error) = (Vec::new(), None);
+    // Where nobody takes them in any more the index is at fault, and the journal is opened still.
+    let hand_over = |batch: &mut Vec<Decoded>| {
+        let _ = sender.send(std::mem::take(batch));
+    };
+    let opened = Journal::open(&folder.journal, options, &mut |group| {
+        progress(group.progress.bytes_done, group.progress.bytes_total);
+        match Decoded::of(group) {
+            _ if error.is_some() => {}
+            Ok(group) => batch.push(group),
+            Err(why) => error = Some(why),
+        }
+        if batch.len() >= BATCH_GROUPS {
+            hand_over(&mut batch);
+        }
+    })?;
+    hand_over(&mut batch);
+    error.map_or(Ok(opened), Err)
+}
+
+/// A group as it is taken in.
+struct Decoded {
+    facts: Vec<(Fact, Place)>,
+    erased: Vec<Place>,
+    dropped: u64,
+    position: Position,
+}
+
+impl Decoded {
+    fn of(group: &Group<'_>) -> Result<Self, StoreError> {
+        let facts = group.frames.iter().map(|frame| {
+            let fact = codec::fact(frame.kind, frame.meta)?;
+            Ok((fact, frame.place))
+        });
+        Ok(Self {
+            facts: facts.collect::<Result<_, StoreError>>()?,
+            erased: group.erased.to_vec(),
+            dropped: group.dropped,
+            position: group.position,
+        })
+    }
+}
+
+/// What came of a fold.
+struct Folded {
+    rebuilt: Option<String>,
+    fold: Fold,
+    /// The records that want a body, or why the index cannot be used.
+    wanting: Result<Vec<RecordKey>, String>,
 }
 
 /// What lies in a blob and is needed in memory: the last of each counts.
@@ -232,7 +299,6 @@ struct Fold {
     position: Option<Position>,
     contents: BTreeMap<Content, (Fact, Place)>,
     heads: Heads,
-    error: Option<StoreError>,
 }
 
 impl Fold {
@@ -246,25 +312,6 @@ impl Fold {
             position: None,
             contents: BTreeMap::new(),
             heads: Heads::default(),
-            error: None,
-        }
-    }
-
-    fn run(
-        &mut self,
-        folder: &Folder,
-        options: &Options<'_>,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(Journal, Recovery), StoreError> {
-        let opened = Journal::open(&folder.journal, options, &mut |group| {
-            progress(group.progress.bytes_done, group.progress.bytes_total);
-            if self.error.is_none() {
-                self.error = self.group(group).err();
-            }
-        })?;
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => Ok(opened),
         }
     }
 
@@ -273,19 +320,19 @@ impl Fold {
         self.seen.is_none() || self.met
     }
 
-    fn group(&mut self, group: &Group<'_>) -> Result<(), StoreError> {
+    fn group(&mut self, group: Decoded) {
         let indexed = self
             .seen
             .as_ref()
             .is_some_and(|seen| group.position.place <= seen.place);
         self.met |= self.seen.as_ref() == Some(&group.position);
         for place in group.erased {
-            self.batch.erased(*place);
+            self.batch.erased(place);
         }
         // Groups that compaction left out count on: a revision never goes back.
-        self.model.revision += group.dropped + u64::from(!group.frames.is_empty());
-        for frame in group.frames {
-            self.frame(frame, indexed)?;
+        self.model.revision += group.dropped + u64::from(!group.facts.is_empty());
+        for (fact, place) in group.facts {
+            self.fact(fact, place, indexed);
         }
         self.position = Some(group.position);
         if self.batch.len() >= REBUILD_BATCH && !indexed {
@@ -296,26 +343,24 @@ impl Fold {
                 self.index.settle();
             }
         }
-        Ok(())
     }
 
-    fn frame(&mut self, frame: &FrameRef<'_>, indexed: bool) -> Result<(), StoreError> {
-        let fact = codec::fact(frame.kind, frame.meta)?;
+    fn fact(&mut self, fact: Fact, at: Place, indexed: bool) {
         if let Some(content) = Content::of(&fact) {
-            let old = self.contents.insert(content, (fact, frame.place));
+            let old = self.contents.insert(content, (fact, at));
             if let Some((_, old)) = old.filter(|_| !indexed) {
                 self.batch.erase(old);
             }
-            return Ok(());
+            return;
         }
         // A head may end the retaking of a log, which changes rows: that one is taken in at once.
         let settles = |log| self.model.logs.get(log).is_some_and(|log| log.has_void);
-        if let Fact::Head { log, note } = &fact
-            && !settles(log)
-        {
-            self.heads.note(&self.model, *log, note.clone());
-            return Ok(());
-        }
+        let fact = match fact {
+            Fact::Head { log, note } if !settles(&log) => {
+                return self.heads.note(&self.model, log, note);
+            }
+            fact => fact,
+        };
         if Heads::go_before(&fact) {
             self.heads.take_in(&mut self.model);
         }
@@ -326,12 +371,12 @@ impl Fold {
             // The first fact of every node is its own first key event.
             self.model.me = *rcp;
         }
-        let place = place_out(frame.place);
+        let place = place_out(at);
         let effects = if indexed {
             self.model.apply(None, &fact, place)
         } else {
             if let Fact::Lines { log, from, .. } = &fact {
-                self.batch.lines(log, *from, frame.place);
+                self.batch.lines(log, *from, at);
             }
             let mut rows = Overlay {
                 index: &self.index,
@@ -344,7 +389,6 @@ impl Fold {
                 self.batch.erase(place_in(place));
             }
         }
-        Ok(())
     }
 
     /// The contents of an RCP that is forgotten are not folded, so they go here.
