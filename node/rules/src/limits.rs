@@ -17,6 +17,9 @@ pub const WANTED_RANGES_MAX: usize = 65_536;
 pub const HELD_INTERVAL_MS: u64 = 60_000;
 /// The same in the seconds of a receipt: two within it say the same of one size.
 pub const HELD_INTERVAL_S: u64 = HELD_INTERVAL_MS / 1_000;
+/// The first receipt of a connection waits so long for a head that both sides had when they met:
+/// its owner most likely has it from an earlier connection, and a meeting without news stays short.
+pub const HELD_LATER_MS: u64 = 5_000;
 /// How far the clock of a reader may be ahead of ours: what a day of drift and a zone add up to.
 pub const HELD_AHEAD_S_MAX: u64 = 2 * 24 * 3_600;
 /// Charters and cards that a peer shows on one connection: it renews its own once in a while, and

@@ -1,22 +1,23 @@
 //! The index of the journal: the only file that knows sled.
 //!
-//! One tree with key prefixes: `m` how much of the journal it has seen; `w` which records want a
-//! body, as of a clean end; `r` a row a record; `l` where the lines of a log lie, one entry for a
-//! block of lines; `e` blobs whose erasure is not yet done. What changes waits in memory
-//! (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed on the write path: a
-//! power cut may lose any of it, and then it is rebuilt.
+//! One tree with key prefixes: `f` in which layout it is; `m` how much of the journal it has seen;
+//! `w` which records want a body, as of a clean end; `r` a row a record; `l` where the lines of a
+//! log lie, one entry for a block of lines; `e` blobs whose erasure is not yet done. What changes
+//! waits in memory (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed on the
+//! write path: a power cut may lose any of it, and then it is rebuilt.
 //!
 //! A piece of it that cannot be read is never taken for one that is not there: while the store is
 //! being opened the index is thrown away and rebuilt, later the process ends and the next start
 //! does so. **Invariant:** no body, no key and no title is ever in here.
 
+mod batch;
 mod entry;
 mod fresh;
 mod spans;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::ops::{Bound, Range, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,12 +27,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::thread::JoinHandle;
 
 use corridor_proto::{LogId, RcpId};
+use corridor_rules::Rows;
 use corridor_rules::row::{RecordKey, RecordRow};
-use corridor_rules::{Rows, RowsMut};
 
 use crate::error::StoreError;
 use crate::journal::{POSITION_BYTES, Place, Position};
 use crate::row_codec;
+pub(crate) use batch::{Batch, Overlay};
 pub(crate) use entry::Entry;
 use fresh::{Fresh, Waiting};
 use spans::Span;
@@ -49,6 +51,11 @@ const DATA_FILE: &str = "db";
 /// start reads all rows.
 const WANTING_MAX: usize = 65_536;
 
+/// Counts up with the layout of any entry but `m`, which stays as it is: an index of another layout
+/// is thrown away.
+const LAYOUT: u8 = 1;
+
+const FORMAT: &[u8] = b"f";
 const META: &[u8] = b"m";
 const WANTING: &[u8] = b"w";
 const ROW: u8 = b'r';
@@ -177,6 +184,12 @@ impl Index {
         }
     }
 
+    /// Whether its entries are those of this version; an empty one has none.
+    pub fn is_readable(&self) -> bool {
+        let format = self.expect(self.db.get(FORMAT));
+        self.db.is_empty() || format.is_some_and(|format| *format == [LAYOUT])
+    }
+
     /// How much of the journal the index has seen.
     pub fn position(&self) -> Option<Position> {
         self.get(META, Position::from_bytes)?
@@ -257,7 +270,10 @@ impl Index {
         let index = self.clone();
         let mut end = spans::key(log, to.saturating_sub(1));
         end.push(0);
-        let blocks = self.scan(spans::key(log, from)..end);
+        let begin = spans::key(log, from);
+        // None at all: not even a block is read.
+        let range = if from < to { begin..end } else { end..begin };
+        let blocks = self.scan(range);
         let spans = blocks.flat_map(move |(key, value)| index.expect(spans::parse(&key, &value)).1);
         spans.filter(move |(at, _)| (from..to).contains(at))
     }
@@ -311,13 +327,13 @@ impl Index {
         }
         for (key, places) in batch.lines {
             let block = match waiting.get(&key) {
-                Some(block) => spans::with(block, &places),
+                Some(block) => spans::with(&key, block, &places),
                 None => {
                     let stored = self.expect(self.db.get(&key));
-                    spans::with(stored.as_deref(), &places)
+                    spans::with(&key, stored.as_deref(), &places)
                 }
             };
-            waiting.put(key, Some(block));
+            waiting.put(key, Some(self.expect(block)));
         }
         for place in batch.erase {
             waiting.put(erase_key(place), Some(Vec::new()));
@@ -368,6 +384,7 @@ impl Index {
 
     fn write(&self, leaving: &Fresh) {
         let mut out = sled::Batch::default();
+        out.insert(FORMAT, &[LAYOUT]);
         for (key, value) in leaving.all() {
             match value {
                 Some(value) => out.insert(key, value),
@@ -387,13 +404,14 @@ impl Index {
     /// Writes everything out, at a clean end, and with it which records want a body: the next
     /// start need not look for them.
     pub fn flush(&self, wanting: &BTreeSet<RecordKey>) -> Result<(), StoreError> {
-        let listed = (wanting.len() <= WANTING_MAX).then(|| {
-            let position = self.position().map(|position| position.to_bytes());
-            let mut list = position.map_or_else(Vec::new, Vec::from);
-            list.extend(wanting.iter().flat_map(row_key));
-            list
-        });
-        self.waiting_mut().put(WANTING.to_vec(), listed);
+        if let Some(position) = self.position() {
+            let listed = (wanting.len() <= WANTING_MAX).then(|| {
+                let mut list = position.to_bytes().to_vec();
+                list.extend(wanting.iter().flat_map(row_key));
+                list
+            });
+            self.waiting_mut().put(WANTING.to_vec(), listed);
+        }
         self.write_out();
         self.wait();
         self.db
@@ -471,85 +489,6 @@ impl Rows for Index {
     }
 }
 
-/// Changes of the index that belong together.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    rows: HashMap<RecordKey, Option<RecordRow>>,
-    /// Where frames lie, by the key of their block of lines.
-    lines: HashMap<Vec<u8>, BTreeMap<u8, Place>>,
-    lines_gone: Vec<Vec<u8>>,
-    erase: Vec<Place>,
-    erased: Vec<Place>,
-}
-
-impl Batch {
-    /// Rows changed so far.
-    pub fn len(&self) -> usize {
-        self.rows.len() + self.lines.len()
-    }
-
-    /// The records whose rows change.
-    pub fn records(&self) -> impl Iterator<Item = RecordKey> {
-        self.rows.keys().copied()
-    }
-
-    /// Lines of a log from `from` on lie at `place`.
-    pub fn lines(&mut self, log: &LogId, from: u64, place: Place) {
-        let block = self.lines.entry(spans::key(log, from)).or_default();
-        block.insert(spans::at(from), place);
-    }
-
-    /// A blob is to be erased.
-    pub fn erase(&mut self, place: Place) {
-        self.erase.push(place);
-    }
-
-    /// A blob was erased.
-    pub fn erased(&mut self, place: Place) {
-        self.erased.push(place);
-    }
-}
-
-/// The index with changes on top that are not yet in it.
-pub(crate) struct Overlay<'a> {
-    pub index: &'a Index,
-    pub batch: &'a mut Batch,
-}
-
-impl Rows for Overlay<'_> {
-    fn row(&self, key: &RecordKey) -> Option<RecordRow> {
-        match self.batch.rows.get(key) {
-            Some(row) => row.clone(),
-            None => self.index.row(key),
-        }
-    }
-}
-
-impl RowsMut for Overlay<'_> {
-    fn put(&mut self, key: &RecordKey, row: RecordRow) {
-        self.batch.rows.insert(*key, Some(row));
-    }
-
-    fn keys(&self, rcp: &RcpId) -> Vec<RecordKey> {
-        let stored = self.index.keys(rcp);
-        let changed = self.batch.rows.keys().filter(|key| key.rcp == *rcp);
-        let keys: BTreeSet<RecordKey> = stored.chain(changed.copied()).collect();
-        keys.into_iter()
-            .filter(|key| !matches!(self.batch.rows.get(key), Some(None)))
-            .collect()
-    }
-
-    fn remove(&mut self, key: &RecordKey) {
-        self.batch.rows.insert(*key, None);
-    }
-
-    fn forget_lines(&mut self, log: &LogId) {
-        let is_kept = |key: &Vec<u8>| spans::log_of(key).is_ok_and(|of| of != *log);
-        self.batch.lines.retain(|key, _| is_kept(key));
-        self.batch.lines_gone.extend(self.index.block_keys(log));
-    }
-}
-
 /// The keys that begin so.
 fn starting_with(prefix: Vec<u8>) -> Range<Vec<u8>> {
     let mut end = prefix.clone();
@@ -590,7 +529,7 @@ fn erase_key(place: Place) -> Vec<u8> {
 /// Ways to spoil an index, for tests of what is made of it.
 #[cfg(test)]
 pub(crate) mod spoil {
-    use super::{META, ROW, WANTING};
+    use super::{FORMAT, META, ROW, WANTING};
     use std::path::Path;
 
     fn change(index: &Path, change: impl Fn(&sled::Db)) {
@@ -599,6 +538,16 @@ pub(crate) mod spoil {
         db.remove(WANTING).expect("remove");
         change(&db);
         db.flush().expect("flush");
+    }
+
+    /// Says that it is of another version, which had no row yet.
+    pub fn other_layout(index: &Path) {
+        change(index, |db| {
+            db.remove(FORMAT).expect("remove");
+            for row in db.scan_prefix([ROW]).keys() {
+                db.remove(row.expect("read")).expect("remove");
+            }
+        });
     }
 
     /// Cuts the end of a row off.

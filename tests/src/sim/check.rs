@@ -130,7 +130,7 @@ impl World {
         let key = (said.log, said.incarnation, said.size);
         let first = *self.roots.entry(key).or_insert(said.root);
         assert!(
-            first == said.root || self.forked,
+            first == said.root || self.forked == Some(said.log),
             "I4: two roots for one size"
         );
     }

@@ -71,8 +71,8 @@ pub struct World {
     pub calm: bool,
     /// Whether a node was set back to an older state, and so will stop signing.
     pub restored: bool,
-    /// Whether a node told two histories.
-    pub forked: bool,
+    /// The log of which a node told two histories.
+    pub forked: Option<LogId>,
     story: VecDeque<String>,
     crashed: Option<At>,
 }
@@ -113,7 +113,7 @@ impl World {
             roots: HashMap::new(),
             calm: false,
             restored: false,
-            forked: false,
+            forked: None,
             story: VecDeque::new(),
             crashed: None,
         };

@@ -13,7 +13,7 @@ use super::{Closing, Context, Following, Link, Output, have_of, serving_as, sess
 use crate::fact::SignedStart;
 use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING, may_give};
 use crate::limits::{
-    HELD_INTERVAL_MS, IDENTITIES_PER_LINK_MAX, LOGS_PER_RCP_MAX, NEWS_INTERVAL_MS,
+    HELD_INTERVAL_MS, HELD_LATER_MS, IDENTITIES_PER_LINK_MAX, LOGS_PER_RCP_MAX, NEWS_INTERVAL_MS,
 };
 use crate::log::Log;
 use crate::model::Model;
@@ -471,8 +471,8 @@ impl Link {
         self.served_as.is_some_and(takes)
     }
 
-    /// Receipts: at once after a withdrawal, else at most once a minute for a log, and only after a
-    /// minute for one of which both sides had the same when they met.
+    /// Receipts: at once after a withdrawal, else at most once a minute for a log, and a little
+    /// later for one of which both sides had the same when they met.
     pub(super) fn hold(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let model = context.model;
         if !may_call(self.state, Call::SendHeld) || model.signing_stopped.is_some() {
@@ -490,7 +490,8 @@ impl Link {
         });
         let logs: Vec<(&Log, (u64, u64))> = logs.collect();
         // The owner has it most likely from an earlier connection.
-        let may_wait = context.now.since(self.started) < HELD_INTERVAL_MS;
+        let later = self.started.plus(HELD_LATER_MS);
+        let may_wait = (self.started..later).contains(&context.now);
         for (log, reached) in logs {
             let due = match self.held_sent.get(&log.id) {
                 None => !may_wait || self.same.get(&log.id) != Some(&reached),

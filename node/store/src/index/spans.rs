@@ -63,15 +63,21 @@ pub(super) fn parse(key: &[u8], value: &[u8]) -> Result<(LogId, Vec<Span>), &'st
 }
 
 /// The value of an entry with more frames, or with other places of some.
-pub(super) fn with(value: Option<&[u8]>, more: &BTreeMap<u8, Place>) -> Vec<u8> {
-    let (old, _) = value.unwrap_or_default().as_chunks::<SPAN_BYTES>();
-    let old = old.iter().map(|[at, place @ ..]| (*at, *place));
-    let mut all: BTreeMap<u8, [u8; 16]> = old.collect();
-    all.extend(more.iter().map(|(at, place)| (*at, place.to_bytes())));
+pub(super) fn with(
+    key: &[u8],
+    value: Option<&[u8]>,
+    more: &BTreeMap<u8, Place>,
+) -> Result<Vec<u8>, &'static str> {
+    let old = match value {
+        Some(value) => parse(key, value)?.1,
+        None => Vec::new(),
+    };
+    let mut all: BTreeMap<u8, Place> = old.into_iter().map(|(line, p)| (at(line), p)).collect();
+    all.extend(more);
     let spans = all
         .into_iter()
-        .map(|(at, place)| [[at].as_slice(), &place].concat());
-    spans.flatten().collect()
+        .map(|(at, place)| [[at].as_slice(), &place.to_bytes()].concat());
+    Ok(spans.flatten().collect())
 }
 
 /// Which line of its block it is.
@@ -96,9 +102,9 @@ mod tests {
         let log = LogId::new([7; 32]);
         let key = key(&log, 130);
         assert_eq!(key[33..], 2_u64.to_be_bytes());
-        let one = with(None, &[(at(130), place(9))].into());
+        let one = with(&key, None, &[(at(130), place(9))].into()).expect("a value");
         let more = [(at(130), place(8)), (at(128), place(5))];
-        let value = with(Some(&one), &more.into());
+        let value = with(&key, Some(&one), &more.into()).expect("a value");
         let bytes = [
             [0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 5],
             [2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 8],
@@ -114,9 +120,14 @@ mod tests {
     #[test]
     fn what_is_no_block_is_refused() {
         let key = key(&LogId::new([7; 32]), 0);
-        let value = with(None, &[(3, place(9))].into());
+        let more = [(3, place(9))].into();
+        let value = with(&key, None, &more).expect("a value");
         for end in 0..value.len() {
             assert!(parse(&key, &value[..end]).is_err(), "cut at {end}");
+            assert!(
+                with(&key, Some(&value[..end]), &more).is_err(),
+                "cut at {end}"
+            );
         }
         assert!(parse(&key[..40], &value).is_err());
         assert!(parse(&key, &[value.clone(), value.clone()].concat()).is_err());

@@ -1,9 +1,23 @@
 //! What waits in memory is read as what sled has.
 
+use std::collections::BTreeMap;
+
 use corridor_proto::RecordId;
+use corridor_rules::RowsMut;
 use proptest::prelude::*;
 
 use super::*;
+
+/// Over several blocks.
+const LINES: u64 = 300;
+const RANGES: [(u64, u64); 6] = [
+    (2, 7),
+    (60, 130),
+    (64, 64),
+    (70, 60),
+    (100, 300),
+    (0, 1_000),
+];
 
 /// A change of the index.
 #[derive(Clone, Debug)]
@@ -21,7 +35,7 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         (0..6_u8, 1..9_u64).prop_map(|(record, revision)| Change::Put(record, revision)),
         (0..6_u8).prop_map(Change::Remove),
-        (0..2_u8, 0..9_u64, 0..9_u64).prop_map(|(log, from, at)| Change::Lines(log, from, at)),
+        (0..2_u8, 0..LINES, 0..9_u64).prop_map(|(log, from, at)| Change::Lines(log, from, at)),
         (0..2_u8).prop_map(Change::Forget),
         (0..4_u64).prop_map(Change::Erase),
         (0..4_u64).prop_map(Change::Erased),
@@ -94,16 +108,57 @@ fn seen(index: &Index) -> impl PartialEq + std::fmt::Debug + use<> {
     let one_by_one: Vec<_> = (0..6).map(|record| index.row(&key(record))).collect();
     let keys = [0, 5].map(|of| index.keys(&rcp(of)).collect::<Vec<_>>());
     let lines = [0, 1].map(|of| {
-        let at: Vec<_> = (0..9).map(|from| index.lines_at(&log(of), from)).collect();
-        let between: Vec<_> = index.lines_between(&log(of), 2, 7).collect();
-        (at, between)
+        let at = |from| index.lines_at(&log(of), from);
+        let at: Vec<_> = (0..LINES).step_by(7).map(at).collect();
+        let between = |(from, to)| index.lines_between(&log(of), from, to).collect::<Vec<_>>();
+        (at, RANGES.map(between))
     });
     let waiting = (index.pending_erasures(), index.position());
     (all, behind, one_by_one, keys, lines, waiting)
 }
 
+/// Where the lines of a log lie after some changes, in a plain map.
+fn lines_after(changes: &[Change], of: u8) -> BTreeMap<u64, Place> {
+    let mut lines = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Lines(log, from, place) if *log == of => {
+                lines.insert(*from, at(*place));
+            }
+            Change::Forget(log) if *log == of => lines.clear(),
+            _ => {}
+        }
+    }
+    lines
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn lines_lie_where_a_plain_map_has_them(
+        changes in prop::collection::vec(change(), 0..60),
+    ) {
+        let folder = tempfile::tempdir().expect("folder");
+        let index = Index::renew(&folder.path().join("index")).expect("index");
+        for (step, change) in (0..).zip(&changes) {
+            carry_out(&index, change, step);
+        }
+        for of in [0, 1] {
+            let lines = lines_after(&changes, of);
+            for line in 0..=LINES {
+                let expect = lines.range(..=line).next_back();
+                let expect = expect.map(|(from, place)| (*from, *place));
+                prop_assert_eq!(index.lines_at(&log(of), line), expect);
+            }
+            for (from, to) in RANGES {
+                let expect = lines.iter().filter(|(line, _)| (from..to).contains(line));
+                let expect: Vec<_> = expect.map(|(line, place)| (*line, *place)).collect();
+                let found: Vec<_> = index.lines_between(&log(of), from, to).collect();
+                prop_assert_eq!(found, expect);
+            }
+        }
+    }
 
     #[test]
     fn an_index_in_memory_and_one_in_sled_are_alike(

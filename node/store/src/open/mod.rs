@@ -1,8 +1,8 @@
 //! Opening a store: the journal is folded, and the index is checked against it.
 //!
 //! **Invariant:** the index is used only if the journal has exactly the position that it says it
-//! has seen, and behind a crash only if every row of it can be read; otherwise it is thrown away
-//! and rebuilt in a fold.
+//! has seen, and only if its entries are those of this version; otherwise it is thrown away and
+//! rebuilt in a fold. Where no clean end left a list of what is wanted, every row is read as well.
 
 mod heads;
 
@@ -142,7 +142,7 @@ impl Attempt {
             let folding = scope.spawn(move || -> Result<Folded, StoreError> {
                 let (index, seen, rebuilt) = open()?;
                 let rows = index.clone();
-                let wanting = scope.spawn(move || usable(|| wanting(&rows)));
+                let wanting = scope.spawn(move || usable(|| wanting(&rows)).and_then(|all| all));
                 let mut fold = Fold::new(index, seen);
                 let ran = usable(|| decoded.iter().flatten().for_each(|group| fold.group(group)));
                 let wanting = wanting.join();
@@ -206,12 +206,15 @@ fn usable<T>(look: impl FnOnce() -> T) -> Result<T, String> {
 
 /// The records of which a body is still to be fetched, or a version is contradicted; behind a crash
 /// every row is read.
-fn wanting(index: &Index) -> Vec<RecordKey> {
+fn wanting(index: &Index) -> Result<Vec<RecordKey>, String> {
+    if !index.is_readable() {
+        return Err("it is of another version".to_owned());
+    }
     if let Some(listed) = index.wanting() {
-        return listed;
+        return Ok(listed);
     }
     let rows = index.rows(None).filter(|(_, row)| row.wants_any());
-    rows.map(|(key, _)| key).collect()
+    Ok(rows.map(|(key, _)| key).collect())
 }
 
 /// Reads the journal, and hands over what its groups say.

@@ -137,6 +137,8 @@ fn an_index_that_cannot_be_read_is_rebuilt_whatever_is_wrong_with_it() {
     assert!(says.contains("key"), "{says}");
     let says = is_rebuilt(spoil::no_position);
     assert!(says.contains("how far"), "{says}");
+    let says = is_rebuilt(spoil::other_layout);
+    assert!(says.contains("another version"), "{says}");
     let says = is_rebuilt(|index| std::fs::write(mark(index), "sled").expect("mark"));
     assert!(says.contains("while the node was up"), "{says}");
 }

@@ -202,10 +202,15 @@ impl Differences {
         if let Err(why) = read {
             found.unreadable.add(|| why);
         }
-        if let Ok(Some(listed)) = index.listed() {
-            let wanting = rows.iter().filter(|(_, row)| row.wants_any());
-            for (key, _) in wanting.filter(|(key, _)| !listed.contains(key)) {
-                found.unwanted.add(|| record(key));
+        match index.listed() {
+            Err(why) => found.unreadable.add(|| why),
+            Ok(None) => {}
+            Ok(Some(listed)) => {
+                let listed: BTreeSet<RecordKey> = listed.into_iter().collect();
+                let wanting = rows.iter().filter(|(_, row)| row.wants_any());
+                for (key, _) in wanting.filter(|(key, _)| !listed.contains(key)) {
+                    found.unwanted.add(|| record(key));
+                }
             }
         }
         for key in rows_left {

@@ -155,6 +155,35 @@ fn an_erasure_that_nobody_asked_for_is_named() {
     stopped.index_is_named("erasures to be done that nobody asked for: 1");
 }
 
+/// A node with a line of a partner's whose text did not come yet.
+fn with_a_text_to_come() -> (Stopped, RecordKey) {
+    let (stopped, peer) = (Stopped::new(), Rcp::new(10));
+    let (_, line) = peer.record(4, b"a text");
+    let lines = [line];
+    stopped.append(&peer.partner());
+    stopped.append(&[peer.lines(0, &lines), peer.head(&lines)]);
+    let (rcp, record) = (peer.id(), RecordId::new([4; 16]));
+    (stopped, RecordKey { rcp, record })
+}
+
+#[test]
+fn a_text_to_come_is_known_behind_a_clean_end() {
+    let (stopped, key) = with_a_text_to_come();
+    let wanting = || stopped.run(|store| store.read(|view| view.wanting()));
+    assert_eq!(wanting(), [key].into(), "the rows tell it");
+    assert_eq!(stopped.index().wanting(), Some(vec![key]));
+    assert_eq!(wanting(), [key].into(), "the list tells it");
+    stopped.is_sound();
+}
+
+#[test]
+fn a_list_that_lacks_a_text_is_named() {
+    let (stopped, _) = with_a_text_to_come();
+    stopped.run(|_| ());
+    stopped.index().flush(&BTreeSet::new()).expect("flush");
+    stopped.index_is_named("texts to be fetched that it does not know of: 1");
+}
+
 #[test]
 fn an_index_of_another_time_is_named() {
     let stopped = Stopped::new();
