@@ -39,7 +39,10 @@ async fn whoever_is_refused_too_often_stays_away_whatever_it_dials() -> Result<(
     for _ in 0..links {
         let mut wire = broken.link(&office).await?;
         for _ in 0..most {
-            wire.say(Said::Hello(broken.hello()?))?;
+            // The last of them may find that it is sent away already.
+            if wire.say(Said::Hello(broken.hello()?)).is_err() {
+                break;
+            }
         }
         wire.end().await?;
     }
