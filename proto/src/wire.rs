@@ -392,6 +392,50 @@ mod tests {
         }
     }
 
+    fn identity(byte: u8) -> Identity {
+        let key = |byte: u8| crate::key::SecretKey::from_seed(&[byte; 32]);
+        let event = SignedKeyEvent::inception(&key(byte), &key(byte + 1));
+        let charter = Charter::verify(vec![event]).expect("charter");
+        let card = crate::card::Card {
+            rcp: charter.rcp(),
+            key_seq: 0,
+            serial: 1,
+            tls_key: Hash::new([3; 32]),
+            bundle_key: [4; 32],
+            versions: vec![1],
+            names: vec![("en".into(), "An RCP".into())],
+            addresses: Vec::new(),
+        };
+        let signed = card.sign(&key(byte)).expect("card");
+        let card = signed.verify(&charter).expect("card");
+        Identity { charter, card }
+    }
+
+    #[test]
+    fn an_identity_is_that_of_its_own_charter_whatever_is_known() {
+        let (one, other) = (identity(1), identity(5));
+        assert_ne!(one.charter.rcp(), other.charter.rcp());
+        for known in [None, Some(&one.charter), Some(&other.charter)] {
+            let read = Identity::verify_beside(one.message(), known).expect("identity");
+            assert_eq!(read.charter.rcp(), one.charter.rcp());
+        }
+        assert_eq!(Identity::claimed(&one.message()), Some(one.charter.rcp()));
+        assert_eq!(Identity::claimed(&v1::Identity::default()), None);
+    }
+
+    #[test]
+    fn evidence_reads_as_it_was_written() {
+        let rcp = RcpId::new([9; 32]);
+        let [one, other] = [1, 2].map(|byte| SignedHeader {
+            bytes: vec![byte; 109],
+            signature: [byte; 64],
+        });
+        let written = evidence_message(&rcp, &Evidence::TwoVersions([one, other]));
+        assert_eq!(written.rcp, rcp.as_bytes());
+        let read = evidence(written.clone()).expect("evidence");
+        assert_eq!(evidence_message(&rcp, &read), written);
+    }
+
     #[test]
     fn a_link_broken_anywhere_is_still_one() {
         for text in [

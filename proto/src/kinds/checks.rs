@@ -419,3 +419,62 @@ impl Checks {
         self.attachments.insert(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(act: impl FnOnce(&mut Checks)) -> Vec<String> {
+        let mut checks = Checks::default();
+        act(&mut checks);
+        let found = checks.finish().err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_thousand_things_are_said_at_once_and_no_more() {
+        let refuse = |checks: &mut Checks| {
+            for _ in 0..VIOLATIONS_MAX + 5 {
+                checks.missing("title");
+            }
+        };
+        assert_eq!(found(refuse).len(), VIOLATIONS_MAX);
+        let with_a_language = |checks: &mut Checks| {
+            checks.account_for(BTreeSet::new());
+            checks.languages.insert("en".to_owned());
+            refuse(checks);
+        };
+        assert_eq!(found(with_a_language).len(), VIOLATIONS_MAX);
+    }
+
+    #[test]
+    fn as_many_languages_as_are_allowed_are() {
+        let text = |count: usize| {
+            let one = |index: usize| LanguageText {
+                tag: format!("x-l{index:02}"),
+                text: "Text".to_owned(),
+            };
+            (0..count).map(one).collect::<Vec<_>>()
+        };
+        let check = |count| {
+            found(|checks| checks.text("title", &text(count), &TextRule::REQUIRED))
+                .iter()
+                .any(|what| what.contains("languages;"))
+        };
+        assert!(!check(LANGUAGES_MAX) && check(LANGUAGES_MAX + 1));
+    }
+
+    #[test]
+    fn a_line_is_one_line() {
+        let said = found(|checks| checks.line("name", "two\nlines"));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].starts_with("name has the control character"),
+            "{said:?}"
+        );
+        let lines = ["good".to_owned(), String::new()];
+        let said = found(|checks| checks.required_lines("names", &lines));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("names[1] is missing"), "{said:?}");
+    }
+}
