@@ -7,8 +7,6 @@
 mod look;
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::thread::ScopedJoinHandle;
 
 use corridor_proto::kinds::{self, FieldViolation, Kind};
 use corridor_proto::line::WithdrawalReason;
@@ -25,10 +23,6 @@ use corridor_store::{Done, Item, Store, StoreError, View};
 use tokio::sync::{oneshot, watch};
 
 use crate::edge;
-
-/// Threads that check many drafts, and so many of them that one more thread pays.
-const CHECKERS: usize = 2;
-const CHECKED_MIN: usize = 16;
 pub use look::{
     CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, show,
 };
@@ -188,41 +182,17 @@ impl Desk {
         records: &[RecordId],
         circles: &[LogId],
     ) -> Result<Vec<u64>, DeskError> {
-        if records.len() > PUBLISH_MAX {
-            return Err(TOO_MANY_AT_ONCE.into());
-        }
-        // To check a text takes longer than to sign it.
-        let part = records.len().div_ceil(CHECKERS).max(CHECKED_MIN);
-        let parts: Vec<_> = std::thread::scope(|scope| {
-            let check = |part| scope.spawn(move || self.all_ready(part, circles));
-            let checking: Vec<_> = records.chunks(part).map(check).collect();
-            let joined = checking.into_iter().map(ScopedJoinHandle::join);
-            joined
-                .map(|all| all.unwrap_or_else(|why| resume_unwind(why)))
-                .collect()
-        });
-        let parts = parts.into_iter().collect::<Result<Vec<_>, DeskError>>()?;
-        let all = parts.into_iter().flatten().collect();
-        Ok(versions(&self.wish(Wish::PublishAll(all)).await?))
-    }
-
-    /// Drafts that are ready to be published in these circles.
-    fn all_ready(
-        &self,
-        records: &[RecordId],
-        circles: &[LogId],
-    ) -> Result<Vec<ToPublish>, DeskError> {
         let (mut all, mut bytes) = (Vec::new(), 0);
         for record in records {
             let one = self.ready(*record)?;
             bytes += one.body.len();
             // The rules refuse more than that; it is not even read.
-            if bytes > PUBLISH_BYTES_MAX {
+            if all.len() >= PUBLISH_MAX || bytes > PUBLISH_BYTES_MAX {
                 return Err(TOO_MANY_AT_ONCE.into());
             }
             all.push(one.into_circles(*record, Some(circles.to_vec())));
         }
-        Ok(all)
+        Ok(versions(&self.wish(Wish::PublishAll(all)).await?))
     }
 
     /// The wish to publish a draft.

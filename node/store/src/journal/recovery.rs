@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::FileExt;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
@@ -36,62 +35,22 @@ pub(super) fn open(
 ) -> Result<(Journal, Recovery), JournalError> {
     let found = survey(&*disk, dir)?;
     let mut replay = Replay::new(dir, options, disk, &found)?;
+    // Not of the heap, which would keep it.
+    let room = found.iter().map(|found| found.bytes);
+    let room = room.filter(|bytes| *bytes <= SEGMENT_FILE_BYTES_MAX).max();
+    let room = usize::try_from(room.unwrap_or_default().max(1)).unwrap_or(usize::MAX);
+    let mut room = MmapMut::map_anon(room)
+        .map_err(|source| io_error(dir, 0, "find memory for a segment", source))?;
     let mut expected = 0;
-    let mut rooms = [room(dir, &found)?, room(dir, &found)?];
-    let [mut here, mut there] = rooms.each_mut().map(|room| &mut room[..]);
-    let mut rest = found.into_iter().peekable();
-    if let Some(first) = rest.peek() {
-        read(dir, first, here)?;
-    }
-    while let Some(segment) = rest.next() {
+    let count = found.len();
+    for (index, segment) in found.into_iter().enumerate() {
         if segment.number != expected {
             replay.damaged(expected, 0, Fault::MissingSegment);
         }
         expected = segment.number.saturating_add(1);
-        // The next one is read while this one is gone through.
-        let next = rest.peek();
-        std::thread::scope(|scope| {
-            let ahead = next.map(|next| scope.spawn(|| read(dir, next, there)));
-            replay.segment(segment, next.is_none(), here, visit)?;
-            ahead.map_or(Ok(()), |ahead| {
-                ahead.join().unwrap_or_else(|why| resume_unwind(why))
-            })
-        })?;
-        std::mem::swap(&mut here, &mut there);
+        replay.segment(segment, index + 1 == count, &mut room, visit)?;
     }
     replay.finish()
-}
-
-/// Room for the largest segment; not of the heap, which would keep it.
-fn room(dir: &Path, found: &[Found]) -> Result<MmapMut, JournalError> {
-    let bytes = found.iter().map(|found| found.bytes);
-    let bytes = bytes.filter(|bytes| *bytes <= SEGMENT_FILE_BYTES_MAX).max();
-    let bytes = usize::try_from(bytes.unwrap_or_default().max(1)).unwrap_or(usize::MAX);
-    MmapMut::map_anon(bytes).map_err(|source| io_error(dir, 0, "find memory for a segment", source))
-}
-
-/// Reads a segment that can be gone through.
-fn read(dir: &Path, found: &Found, room: &mut [u8]) -> Result<(), JournalError> {
-    let whole = match bytes_of(found, room) {
-        Ok((_, bytes)) => bytes.len(),
-        Err(_) => return Ok(()),
-    };
-    let path = segment_path(dir, found.number);
-    found
-        .file
-        .read_exact_at(&mut room[..whole], 0)
-        .map_err(|source| io_error(&path, 0, "read the segment", source))
-}
-
-/// The header of a segment, and its part of the room that it was read into.
-fn bytes_of<'a>(found: &Found, room: &'a [u8]) -> Result<(Header, &'a [u8]), Fault> {
-    if found.bytes > SEGMENT_FILE_BYTES_MAX {
-        return Err(Fault::Oversized);
-    }
-    let header = found.header?;
-    let whole = usize::try_from(found.bytes).ok();
-    let bytes = whole.and_then(|whole| room.get(..whole));
-    Ok((header, bytes.ok_or(Fault::Oversized)?))
 }
 
 /// An erasure to repeat.
@@ -171,18 +130,25 @@ impl<'o> Replay<'o> {
         &mut self,
         found: Found,
         is_last: bool,
-        room: &[u8],
+        room: &mut [u8],
         visit: &mut dyn FnMut(&Group<'_>),
     ) -> Result<(), JournalError> {
         let bytes_done = self.progress.bytes_done + found.bytes;
-        let (header, buffer) = match bytes_of(&found, room) {
-            Ok(readable) => readable,
+        let oversized = found.bytes > SEGMENT_FILE_BYTES_MAX;
+        let readable = if oversized {
+            Err(Fault::Oversized)
+        } else {
+            found.header
+        };
+        let header = match readable {
+            Ok(header) => header,
             Err(fault) => {
                 self.damaged(found.number, 0, fault);
                 self.progress.bytes_done = bytes_done;
                 return Ok(());
             }
         };
+        let buffer = self.read_all(&found, room)?;
         let scan = Scan::of(buffer, &header);
         let unsure = if is_last { scan::last_write(&scan) } else { 0 };
         let sure = scan.groups.len() - unsure;
@@ -197,6 +163,16 @@ impl<'o> Replay<'o> {
         self.keep_open(found, header);
         self.progress.bytes_done = bytes_done;
         Ok(())
+    }
+
+    fn read_all<'a>(&self, found: &Found, room: &'a mut [u8]) -> Result<&'a [u8], JournalError> {
+        let path = segment_path(self.dir, found.number);
+        let failed = |source| io_error(&path, 0, "read the segment", source);
+        let whole = usize::try_from(found.bytes).ok();
+        let bytes = whole.and_then(|whole| room.get_mut(..whole));
+        let bytes = bytes.ok_or_else(|| failed(std::io::ErrorKind::FileTooLarge.into()))?;
+        found.file.read_exact_at(bytes, 0).map_err(failed)?;
+        Ok(bytes)
     }
 
     /// Notes damage, cuts a torn tail, and returns how many groups of the scan are to be kept.

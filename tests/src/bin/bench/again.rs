@@ -118,6 +118,11 @@ async fn meet(bench: &Bench, stage: &Stage) -> Result<Meeting> {
         }
         ensure!(now() < end, "{peers:?}");
     };
+    stage.wire.cut();
+    let told = || std::future::ready(logs.iter().all(|log| frame_bytes(log).is_ok()));
+    let told = until("both say that the session ended", LOOK, PATIENCE, told).await;
+    stage.wire.mend();
+    told?;
     second.terminate()?;
     first.terminate()?;
     let [down_said, up_said] = [frame_bytes(&logs[0])?, frame_bytes(&logs[1])?];
