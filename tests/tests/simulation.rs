@@ -302,3 +302,43 @@ fn is_hidden_at_once_and_erased_after_a_day(
     assert_eq!(receipt(&world), 120);
     world.check_rebuilt(1);
 }
+
+#[test]
+fn a_receipt_that_its_owner_has_waits_a_little_when_the_two_meet_again() {
+    let mut world = World::new(Plan {
+        seed: 5,
+        nodes: 2,
+        steps: 0,
+        hostile: false,
+        apart: false,
+        large: false,
+    });
+    world.calm = true;
+    world.invite(0, 1);
+    while !world.pairings.is_empty() {
+        world.pair();
+    }
+    world.change_state(0, 1, "confirm");
+    world.change_state(1, 0, "confirm");
+    let public = LogId::public(&world.nodes[0].rcp);
+    world.save_draft(0);
+    world.publish_draft_in(0, vec![public]);
+    world.connect((0, 1));
+    world.rest();
+    world.pass(61_000);
+    world.rest();
+    let holder = world.nodes[1].rcp;
+    let said = |world: &World| world.nodes[0].model.held[&(public, holder)].time_s;
+    let before = said(&world);
+    world.connections.clear();
+    world.pass(600_000);
+    world.connect((0, 1));
+    world.rest();
+    assert_eq!(said(&world), before, "a meeting without news is short");
+    world.pass(6_000);
+    world.rest();
+    assert!(
+        said(&world) > before,
+        "and the receipt is given all the same"
+    );
+}
