@@ -18,8 +18,9 @@ use tokio::net::TcpListener;
 use crate::clock;
 use crate::process::Process;
 
-/// Nothing that one waits for may take longer.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+/// Nothing that one waits for may take longer: of a million records half come no faster than a
+/// partner's budget of signatures lets them.
+pub const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Between two tries to reach a node that starts.
 const KNOCK: Duration = Duration::from_millis(2);
 
