@@ -57,9 +57,11 @@ def log_id(rcp: bytes, seed: bytes) -> bytes:
     return domain_hash("log", rcp + seed)
 
 
-def have_hash(key_seq: int, serial: int, logs: Sequence[HaveLog]) -> bytes:
-    """The hash over all that two peers share."""
-    data = b"\x01" + key_seq.to_bytes(4, "big") + serial.to_bytes(8, "big")
+def have_hash(pair: Sequence[tuple[bytes, int, int]], logs: Sequence[HaveLog]) -> bytes:
+    """The hash over all that two peers share; of each its RcpId, key event and card serial."""
+    data = b"\x01"
+    for rcp, key_seq, serial in sorted(pair):
+        data += rcp + key_seq.to_bytes(4, "big") + serial.to_bytes(8, "big")
     seen: set[bytes] = set()
     for log in sorted(logs, key=lambda log: log.order()):
         if log.log not in seen:

@@ -126,7 +126,11 @@ def have(tally: Tally, vectors: Json) -> None:
             )
             for log in case["logs"]
         ]
-        found = corridor.have_hash(case["key_seq"], int(case["card_serial"]), logs)
+        pair = [
+            (unhex(side["rcp"]), side["key_seq"], int(side["card_serial"]))
+            for side in case["pair"]
+        ]
+        found = corridor.have_hash(pair, logs)
         tally.equal(case["name"], found, unhex(case["have"]))
 
 

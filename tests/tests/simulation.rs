@@ -8,7 +8,7 @@ use corridor_rules::Reader;
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::HEAD_LACKING;
 use corridor_rules::visibility::may_read;
-use corridor_tests::sim::run::{grown, plan_of};
+use corridor_tests::sim::run::{BYTES_CHECKED, grown, plan_of};
 use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
 
 /// Runs of the first test.
@@ -332,8 +332,11 @@ fn a_receipt_that_its_owner_has_waits_a_little_when_the_two_meet_again() {
     let before = said(&world);
     world.connections.clear();
     world.pass(600_000);
+    let bytes = |world: &World| world.counts[BYTES_CHECKED];
+    let sent = bytes(&world);
     world.connect((0, 1));
     world.rest();
+    assert_eq!(bytes(&world) - sent, 2 * 256, "one frame each way");
     assert_eq!(said(&world), before, "a meeting without news is short");
     world.pass(6_000);
     world.rest();

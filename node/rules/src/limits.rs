@@ -1,7 +1,7 @@
 //! Limits of behaviour, each with its reason. What is signed or sent has its limits in the
 //! protocol.
 
-/// Credit that one side grants at the start of a connection: four packages in flight.
+/// Credit with which a connection begins, on both sides: four packages in flight.
 pub const CREDIT_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of frames composed in one step, so that one peer never holds a thread for long.
 pub const STEP_BYTES: usize = 512 * 1024;

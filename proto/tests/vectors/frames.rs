@@ -18,44 +18,60 @@ fn frame_of(frame: Frame) -> v1::SessionFrame {
     }
 }
 
+fn case(name: &str, frame: Frame) -> Json {
+    let bare = frame_of(frame);
+    let padded = pad(bare.clone());
+    let (bare, encoded) = (bare.encode_to_vec(), padded.encode_to_vec());
+    assert_eq!(encoded.len() % 256, 0, "{name}");
+    object([
+        ("name", text(name)),
+        ("frame", hex(&bare)),
+        ("bytes", number(bare.len())),
+        ("padding", number(padded.padding.len())),
+        ("encoded", hex(&encoded)),
+        ("encoded_bytes", number(encoded.len())),
+    ])
+}
+
 pub fn frame() -> Json {
-    let case = |name: &str, frame: Frame| {
-        let bare = frame_of(frame);
-        let padded = pad(bare.clone());
-        let (bare, encoded) = (bare.encode_to_vec(), padded.encode_to_vec());
-        assert_eq!(encoded.len() % 256, 0, "{name}");
-        object([
-            ("name", text(name)),
-            ("frame", hex(&bare)),
-            ("bytes", number(bare.len())),
-            ("padding", number(padded.padding.len())),
-            ("encoded", hex(&encoded)),
-            ("encoded_bytes", number(encoded.len())),
-        ])
-    };
     let ended = |bytes: usize| {
         let reason = "X".repeat(bytes);
         Frame::Ended(v1::Ended { reason })
     };
-    let hello = Frame::Hello(v1::SessionHello {
+    let state = v1::StateFrame {
+        serving: v1::Serving::Active.into(),
+        erase_after_ms: 0,
+        compared: false,
+    };
+    let hello = v1::SessionHello {
         versions: vec![u32::from(PROTOCOL_VERSION)],
         start_number: vec![7; 16],
         have: vec![8; 32],
         last_start_number: vec![0; 16],
         start_signature: vec![9; 64],
         last_start_signature: Vec::new(),
-    });
-    let state = Frame::State(v1::StateFrame {
-        serving: v1::Serving::Active.into(),
-        erase_after_ms: 0,
-        compared: false,
-    });
+        state: Some(v1::StateFrame {
+            compared: true,
+            ..state
+        }),
+    };
+    let longest = v1::SessionHello {
+        last_start_number: vec![6; 16],
+        last_start_signature: vec![5; 64],
+        state: Some(v1::StateFrame {
+            serving: v1::Serving::Left.into(),
+            erase_after_ms: i64::MAX.cast_unsigned(),
+            compared: true,
+        }),
+        ..hello.clone()
+    };
     let stopped = Frame::Ended(v1::Ended {
         reason: "STATE_CHANGED".to_owned(),
     });
     let mut cases = vec![
-        case("hello", hello),
-        case("state", state),
+        case("hello", Frame::Hello(hello)),
+        case("hello that is as long as one can be", Frame::Hello(longest)),
+        case("state", Frame::State(state)),
         case("ended", stopped),
     ];
     let edges = [250, 251, 123, 124, 125, 126].map(|bytes| {

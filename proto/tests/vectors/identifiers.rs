@@ -1,12 +1,12 @@
 //! Domains, identifiers, the have hash and safety numbers.
 
 use corridor_proto::domain::{self, Domain};
-use corridor_proto::have::{HaveLog, have_hash};
+use corridor_proto::have::{HaveIdentity, HaveLog, have_hash};
 use corridor_proto::safety::safety_number;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Refusal};
 
 use crate::json::{Json, hex, list, number, object, ordinal, refused, text};
-use crate::seeds::{charters, event_json};
+use crate::seeds::{TIME, charters, event_json};
 
 pub fn domains() -> Json {
     let input = b"corridor";
@@ -124,6 +124,14 @@ fn refused_texts() -> Vec<Json> {
     cases
 }
 
+fn side(byte: u8, key_seq: u32, card_serial: u64) -> HaveIdentity {
+    HaveIdentity {
+        rcp: RcpId::new([byte; 32]),
+        key_seq,
+        card_serial,
+    }
+}
+
 pub fn have() -> Json {
     let log = |byte: u8, incarnation, size| HaveLog {
         log: LogId::new([byte; 32]),
@@ -132,7 +140,14 @@ pub fn have() -> Json {
         root: Hash::new([byte ^ 0xff; 32]),
         key_seq: u32::from(byte),
     };
-    let case = |name: &str, key_seq: u32, serial: u64, logs: &[HaveLog]| {
+    let case = |name: &str, pair: [HaveIdentity; 2], logs: &[HaveLog]| {
+        let sides = pair.iter().map(|side| {
+            object([
+                ("rcp", hex(side.rcp.as_bytes())),
+                ("key_seq", number(side.key_seq)),
+                ("card_serial", ordinal(side.card_serial)),
+            ])
+        });
         let shown = logs.iter().map(|log| {
             object([
                 ("log", hex(log.log.as_bytes())),
@@ -144,36 +159,39 @@ pub fn have() -> Json {
         });
         object([
             ("name", text(name)),
-            ("key_seq", number(key_seq)),
-            ("card_serial", ordinal(serial)),
+            ("pair", list(sides)),
             ("logs", list(shown)),
-            ("have", hex(have_hash(key_seq, serial, logs).as_bytes())),
+            ("have", hex(have_hash(pair, logs).as_bytes())),
         ])
     };
+    let two = [side(3, 2, 9), side(4, 0, 5)];
     object([
         (
             "comment",
             text(
-                "The have hash. Logs count in ascending order of their identifiers, whatever the \
-                 order given; of a log given twice the entry that sorts first counts.",
+                "The have hash. The two RCPs and the logs count in ascending order of their \
+                 identifiers, whatever the order given; of a log given twice the entry that sorts \
+                 first counts.",
             ),
         ),
         (
             "cases",
             list([
-                case("nothing shared", 0, 0, &[]),
-                case("one log", 0, crate::seeds::TIME, &[log(1, 0, 3)]),
-                case("two logs", 2, 9, &[log(1, 0, 3), log(2, 77, 0)]),
+                case("nothing shared", [side(1, 0, 0), side(2, 0, 0)], &[]),
                 case(
-                    "two logs in the other order",
-                    2,
-                    9,
+                    "one log",
+                    [side(1, 0, TIME), side(2, 1, 7)],
+                    &[log(1, 0, 3)],
+                ),
+                case("two logs", two, &[log(1, 0, 3), log(2, 77, 0)]),
+                case(
+                    "all in the other order",
+                    [two[1], two[0]],
                     &[log(2, 77, 0), log(1, 0, 3)],
                 ),
                 case(
                     "a log twice",
-                    2,
-                    9,
+                    two,
                     &[log(2, 77, 0), log(1, 0, 4), log(1, 0, 3)],
                 ),
             ]),

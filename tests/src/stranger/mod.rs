@@ -138,6 +138,7 @@ impl Stranger {
             last_start_number: StartNumber::ZERO.as_bytes().to_vec(),
             start_signature: sign_start(&self.signing, &self.rcp, &number).to_vec(),
             last_start_signature: Vec::new(),
+            state: None,
         })
     }
 

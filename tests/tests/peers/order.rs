@@ -5,8 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
 use corridor_rules::desk::Wish;
+use corridor_rules::limits::CREDIT_BYTES;
 use corridor_tests::nodes::{Office, until};
 use corridor_tests::stranger::Stranger;
+use prost::Message;
 use tokio::time::Instant;
 use v1::carry_frame::Frame as Carried;
 use v1::session_frame::Frame as Said;
@@ -203,41 +205,47 @@ pub async fn publish_large(office: &Office, circle: LogId, text: &[u8]) -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_is_sent_than_the_reader_granted() -> Result<()> {
+    const TEXTS: usize = 24;
     let three = Three::meet().await?;
     let public = three.office.circle("public")?;
-    for _ in 0..4 {
+    for _ in 0..TEXTS {
         publish_large(&three.office, public, b"Canary-credit").await?;
     }
     let mut wire = three.stranger.link(&three.office).await?;
-    wire.follow(&public, 100_000)?;
-    let lines = wire
-        .take_until(|frame| match frame {
-            Carried::Package(package) => Some(package.lines.len()),
-            _ => None,
-        })
-        .await?;
-    assert_eq!(lines, 4);
-    wire.send(Carried::Want(v1::Want {
-        log: public.as_bytes().to_vec(),
-        ranges: vec![v1::IndexRange { from: 0, to: 4 }],
-    }))?;
-    let records = |frame| match frame {
-        Carried::Records(records) => Some(records.records.len()),
+    wire.follow(&public, 0)?;
+    let package = |frame| match frame {
+        Carried::Package(package) => Some(package),
         _ => None,
     };
-    // The frame that uses up the last of the credit may exceed it; the next one waits.
-    let first = wire.take_until(records).await?;
-    assert!(first < 4, "{first} of 4 in one frame");
+    let package = wire.take_until(package).await?;
+    assert_eq!(package.lines.len(), TEXTS);
+    let to = u64::try_from(TEXTS)?;
+    wire.send(Carried::Want(v1::Want {
+        log: public.as_bytes().to_vec(),
+        ranges: vec![v1::IndexRange { from: 0, to }],
+    }))?;
+    let records = |frame| match frame {
+        Carried::Records(records) => Some(records),
+        _ => None,
+    };
+    // A connection begins with some credit. The frame that uses up the last of it may exceed it;
+    // the next one waits.
+    let (mut came, mut bytes) = (0, package.encoded_len());
+    while bytes < usize::try_from(CREDIT_BYTES)? {
+        let frame = wire.take_until(records).await?;
+        came += frame.records.len();
+        bytes += frame.encoded_len();
+    }
+    assert!(came < TEXTS, "{came} texts, {bytes} bytes");
     wire.follow(&LogId::ZERO, 0)?;
     let fence = |frame| match frame {
         Carried::Gone(_) => Some(0),
-        frame => records(frame),
+        frame => records(frame).map(|records| records.records.len()),
     };
     assert_eq!(wire.take_until(fence).await?, 0, "more than was granted");
-    wire.follow(&LogId::ZERO, 1 << 20)?;
-    let mut came = first;
-    while came < 4 {
-        came += wire.take_until(records).await?;
+    wire.follow(&LogId::ZERO, CREDIT_BYTES)?;
+    while came < TEXTS {
+        came += wire.take_until(records).await?.records.len();
     }
     three.the_honest_one_is_served().await
 }

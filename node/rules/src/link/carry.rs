@@ -70,10 +70,6 @@ impl Link {
         }
     }
 
-    pub(super) fn grant_first(&mut self, out: &mut Vec<Output>) {
-        self.grant(CREDIT_BYTES, out);
-    }
-
     fn grant(&mut self, bytes: u64, out: &mut Vec<Output>) {
         self.granted = self.granted.saturating_add(bytes);
         self.to_grant = 0;
@@ -129,10 +125,9 @@ impl Link {
         self.serving.insert(
             id,
             Serving {
-                next: pull.from,
-                first: true,
                 target,
                 until: (!is_ours).then_some(until),
+                ..Serving::from(pull.from)
             },
         );
         Ok(())

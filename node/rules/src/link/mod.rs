@@ -13,18 +13,19 @@
 
 mod branch;
 mod carry;
+mod greet;
 mod own;
 mod relay;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use corridor_proto::have::{HaveLog, have_hash};
+use corridor_proto::have::{HaveIdentity, HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
-use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1};
+use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
 use crate::ingest::{Arrival, Unverified};
-use crate::limits::{HELLO_MS_MAX, REFUSALS_PER_LINK_MAX};
+use crate::limits::{CREDIT_BYTES, HELLO_MS_MAX, REFUSALS_PER_LINK_MAX};
 use crate::log::Log;
 use crate::model::Model;
 use crate::peer::{Call, PeerState, may_call};
@@ -131,6 +132,18 @@ struct Serving {
     until: Option<u64>,
 }
 
+impl Serving {
+    /// All from this index on, with whatever else the first package brings.
+    const fn from(next: u64) -> Self {
+        Self {
+            next,
+            first: true,
+            target: None,
+            until: None,
+        }
+    }
+}
+
 /// A log that we follow along this connection: the peer's, or one that it passes on.
 #[derive(Clone, Debug)]
 struct Following {
@@ -235,7 +248,8 @@ pub struct Link {
     early: Vec<v1::CarryFrame>,
     their_have: bool,
     their_have_logs: usize,
-    said: bool,
+    /// What both say in their hellos if they know the same.
+    have: Hash,
     announced: BTreeMap<LogId, (u64, u64, u32)>,
     serving: BTreeMap<LogId, Serving>,
     wanted: VecDeque<(LogId, u64, u64)>,
@@ -248,7 +262,7 @@ pub struct Link {
     taken: u64,
     to_grant: u64,
     held_sent: BTreeMap<LogId, ((u64, u64), UnixMillis)>,
-    /// Incarnation and size of the heads here when both sides had the same.
+    /// Incarnation and size of the heads here when the session began, if both sides had the same.
     same: BTreeMap<LogId, (u64, u64)>,
     told: (u32, u64),
     told_delay: Option<UnixMillis>,
@@ -291,14 +305,14 @@ impl Link {
             early: Vec::new(),
             their_have: false,
             their_have_logs: 0,
-            said: false,
+            have: Hash::ZERO,
             announced: BTreeMap::new(),
             serving: BTreeMap::new(),
             wanted: VecDeque::new(),
             following: BTreeMap::new(),
             coming: HashSet::new(),
-            credit: 0,
-            granted: 0,
+            credit: CREDIT_BYTES.cast_signed(),
+            granted: CREDIT_BYTES,
             taken: 0,
             to_grant: 0,
             held_sent: BTreeMap::new(),
@@ -520,11 +534,9 @@ fn reads(context: &Context<'_>, id: &LogId, peer: &RcpId) -> bool {
 }
 
 fn session(frame: v1::session_frame::Frame) -> Output {
-    let frame = v1::SessionFrame {
-        frame: Some(frame),
-        padding: Vec::new(),
-    };
-    Output::Session(corridor_proto::wire::pad(frame))
+    let frame = Some(frame);
+    let padding = Vec::new();
+    Output::Session(wire::pad(v1::SessionFrame { frame, padding }))
 }
 
 fn carry(frame: v1::carry_frame::Frame) -> Output {
@@ -561,10 +573,17 @@ fn shared(model: &Model, peer: &RcpId, now: UnixMillis) -> Vec<HaveLog> {
         .collect()
 }
 
-/// What `whose` says in its hello, if it has what we have of what the two of us share.
-fn have_of(model: &Model, whose: &RcpId, peer: &RcpId, now: UnixMillis) -> Hash {
-    let (key_seq, serial) = identity_of(model, whose);
-    have_hash(key_seq, serial, &shared(model, peer, now))
+/// What each of the two says in its hello if both know the same.
+fn have_of(model: &Model, peer: &RcpId, now: UnixMillis) -> Hash {
+    let pair = [model.me, *peer].map(|rcp| {
+        let (key_seq, card_serial) = identity_of(model, &rcp);
+        HaveIdentity {
+            rcp,
+            key_seq,
+            card_serial,
+        }
+    });
+    have_hash(pair, &shared(model, peer, now))
 }
 
 /// Key event and card serial of an RCP, as they are known here.

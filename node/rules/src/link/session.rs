@@ -2,59 +2,22 @@
 
 use corridor_proto::charter::Charter;
 use corridor_proto::checkpoint::{Checkpoint, Held, SignedCheckpoint};
-use corridor_proto::key::NO_SIGNATURE;
-use corridor_proto::limits::{PROTOCOL_VERSION, SESSION_LOGS_MAX};
-use corridor_proto::start::{sign_start, verify_start};
-use corridor_proto::wire::{self, Identity};
-use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, StartNumber, UnixMillis, v1};
+use corridor_proto::limits::SESSION_LOGS_MAX;
+use corridor_proto::wire::Identity;
+use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, v1};
 
 use super::relay::Relayed;
-use super::{Closing, Context, Following, Link, Output, have_of, serving_as, session};
-use crate::fact::SignedStart;
-use crate::ingest::{ANOTHER_COPY_RAN, Arrival, HEAD_LACKING, may_give};
+use super::{Closing, Context, Following, Link, Output, session};
+use crate::ingest::{Arrival, HEAD_LACKING, may_give};
 use crate::limits::{
     HELD_INTERVAL_MS, HELD_LATER_MS, IDENTITIES_PER_LINK_MAX, LOGS_PER_RCP_MAX, NEWS_INTERVAL_MS,
 };
 use crate::log::Log;
 use crate::model::Model;
 use crate::peer::{Call, may_call};
-use crate::visibility::{Reader, readable};
 use v1::session_frame::Frame;
 
-/// Heads in one frame of the list of what is held.
-const HAVE_FRAME_LOGS: usize = 64;
-
 impl Link {
-    pub(super) fn start(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        let model = context.model;
-        self.state = model.peer_state(&self.peer);
-        if !may_call(self.state, Call::Exchange) {
-            return self.close(Closing::NotAllowed, out);
-        }
-        if !model.may_exchange() {
-            return self.close(Closing::SigningStopped, out);
-        }
-        self.unsigning = model.signing_stopped.is_some();
-        self.told = super::introduction(model);
-        self.started = context.now;
-        let seen = model.peers.get(&self.peer);
-        let seen = seen.map_or(SignedStart::NONE, |peer| peer.start);
-        let start_signature = sign_start(context.key, &model.me, &model.start);
-        out.push(session(Frame::Hello(v1::SessionHello {
-            versions: vec![u32::from(PROTOCOL_VERSION)],
-            start_number: model.start.as_bytes().to_vec(),
-            have: have_of(model, &model.me, &self.peer, context.now)
-                .as_bytes()
-                .to_vec(),
-            last_start_number: seen.number.as_bytes().to_vec(),
-            start_signature: start_signature.to_vec(),
-            last_start_signature: match seen.signature {
-                NO_SIGNATURE => Vec::new(),
-                signature => signature.to_vec(),
-            },
-        })));
-    }
-
     pub(super) fn session_frame(
         &mut self,
         frame: v1::SessionFrame,
@@ -93,10 +56,7 @@ impl Link {
                 }));
             }),
             (Frame::State(state), true) => {
-                self.served_as = v1::Serving::try_from(state.serving).ok();
-                let delay = (state.erase_after_ms > 0).then_some(UnixMillis(state.erase_after_ms));
-                self.delays_ours = delay;
-                self.compared |= state.compared;
+                self.served(state);
                 Ok(())
             }
             (Frame::Evidence(evidence), true) => {
@@ -109,100 +69,6 @@ impl Link {
         };
         if let Err(refusal) = verdict {
             self.refused(refusal, out);
-        }
-    }
-
-    fn hello(
-        &mut self,
-        hello: v1::SessionHello,
-        context: &Context<'_>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), Refusal> {
-        let model = context.model;
-        if !hello.versions.contains(&u32::from(PROTOCOL_VERSION)) {
-            self.close(Closing::NoCommonVersion, out);
-            return Ok(());
-        }
-        let start = signed_start(&hello.start_number, &hello.start_signature)?;
-        let seen = signed_start(&hello.last_start_number, &hello.last_start_signature)?;
-        let awaited = model.awaited.contains(&self.peer);
-        if !seen.number.is_zero() && (awaited || !model.starts.contains(&seen.number)) {
-            // Only our own key can say that we started: a peer's word stops nobody.
-            if !is_signed(model, &model.me, &seen) {
-                self.refused(Refusal::new("start number", Reason::BadSignature), out);
-            } else if awaited {
-                out.push(Output::Arrival(Arrival::StartKnown {
-                    rcp: self.peer,
-                    number: seen.number,
-                }));
-            } else {
-                out.push(Output::Arrival(Arrival::StopSigning {
-                    reason: ANOTHER_COPY_RAN,
-                }));
-                self.close(Closing::SigningStopped, out);
-                return Ok(());
-            }
-        }
-        // One that we cannot verify, perhaps for want of its newest key, is not noted.
-        if is_signed(model, &self.peer, &start) {
-            let rcp = self.peer;
-            out.push(Output::Arrival(Arrival::Start { rcp, start }));
-        }
-        let expected = have_of(model, &self.peer, &self.peer, context.now);
-        let same = hello.have.as_slice() == expected.as_bytes().as_slice();
-        self.hello = Some(hello);
-        self.grant_first(out);
-        if same {
-            self.their_have = true;
-            self.same = held_heads(model)
-                .map(|(log, reached)| (log.id, reached))
-                .collect();
-            let reader = Reader::Peer(self.peer);
-            let readable = readable(model, &reader, context.now);
-            self.announced.extend(readable.filter_map(announcement));
-            let lacking = self.readable(context).filter(|log| !log.missing.is_empty());
-            let lacking: Vec<_> = lacking.map(|log| (log.id, log.seed, log.size())).collect();
-            for (id, seed, size) in lacking {
-                self.take_back((model.me, id, seed), size, false);
-            }
-        } else {
-            self.say_what_we_have(context, out);
-        }
-        // Last: whoever has this has our answer to its hello, and has introduced itself anew if it
-        // had to, so that its receipts can be judged here.
-        self.say_state(context, out);
-        let peer = self.peer;
-        for log in model.logs.values().filter(|log| log.owner == peer) {
-            self.learn(log.id, peer, log.seed);
-        }
-        self.learn_relayed(context);
-        Ok(())
-    }
-
-    /// How we serve the peer, and whether we delay the erasure of what it withdrew.
-    pub(super) fn say_state(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        self.told_delay = context.model.delayed_until(&self.peer);
-        self.said_compared = self.has_announced_all(context);
-        out.push(session(Frame::State(v1::StateFrame {
-            serving: serving_as(self.state).into(),
-            erase_after_ms: self.told_delay.map_or(0, |until| until.0),
-            compared: self.said_compared,
-        })));
-    }
-
-    /// Whether the peer was told of every head that is new to it.
-    pub(super) fn has_announced_all(&self, context: &Context<'_>) -> bool {
-        let mut following = self.following.keys();
-        let coming = |id: &LogId| self.is_coming_back(id, context.model.logs.get(id));
-        self.their_have && !self.unsigning && !following.any(coming)
-    }
-
-    /// Who we are, when a key or a card of ours is newer than what the session began with.
-    pub(super) fn introduce(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        let present = super::introduction(context.model);
-        if self.told != present {
-            self.told = present;
-            say_who_we_are(context, out);
         }
     }
 
@@ -237,37 +103,6 @@ impl Link {
         Ok(())
     }
 
-    fn say_what_we_have(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
-        let model = context.model;
-        self.said = true;
-        say_who_we_are(context, out);
-        let logs: Vec<v1::HeldLog> = model
-            .logs
-            .values()
-            .filter(|log| log.owner == self.peer)
-            .filter_map(|log| {
-                Some(v1::HeldLog {
-                    seed: log.seed.as_bytes().to_vec(),
-                    checkpoint: log.held_head.as_ref()?.note.clone().into_bytes(),
-                })
-            })
-            .collect();
-        let mut chunks = logs.chunks(HAVE_FRAME_LOGS).peekable();
-        if chunks.peek().is_none() {
-            out.push(session(Frame::Have(v1::Have {
-                logs: Vec::new(),
-                last: true,
-            })));
-        }
-        while let Some(chunk) = chunks.next() {
-            let have = v1::Have {
-                logs: chunk.to_vec(),
-                last: chunks.peek().is_none(),
-            };
-            out.push(session(Frame::Have(have)));
-        }
-    }
-
     /// What the peer holds of our logs. A head of ours under our current key that we lack means
     /// that this folder is older than what was signed: nothing more may be signed here.
     fn have(
@@ -280,12 +115,6 @@ impl Link {
         let charter = model
             .charter(&model.me)
             .ok_or(Refusal::new("charter", Reason::WrongRcp))?;
-        if !self.said {
-            // To the peer there is a difference, whatever it looked like from here. Perhaps it
-            // lacked our key, and so could not take the heads that it was told of meanwhile.
-            self.announced.clear();
-            self.say_what_we_have(context, out);
-        }
         self.their_have_logs += have.logs.len();
         if self.their_have_logs > SESSION_LOGS_MAX {
             return Err(Refusal::new("have", Reason::TooLong));
@@ -518,7 +347,7 @@ impl Link {
 }
 
 /// The logs with lines that are covered by a head here, and its incarnation and size.
-fn held_heads(model: &Model) -> impl Iterator<Item = (&Log, (u64, u64))> {
+pub(super) fn held_heads(model: &Model) -> impl Iterator<Item = (&Log, (u64, u64))> {
     model.logs.values().filter_map(|log| {
         let Checkpoint {
             incarnation, size, ..
@@ -536,33 +365,6 @@ fn is_beginning(message: &v1::Identity, known: &Charter) -> bool {
             .iter()
             .zip(events)
             .all(|(said, known)| said.event == known.bytes)
-}
-
-fn signed_start(number: &[u8], signature: &[u8]) -> Result<SignedStart, Refusal> {
-    let number = StartNumber::from_slice(number)?;
-    let signature = match signature {
-        [] => NO_SIGNATURE,
-        bytes => wire::signature("start number", bytes)?,
-    };
-    Ok(SignedStart { number, signature })
-}
-
-fn is_signed(model: &Model, rcp: &RcpId, start: &SignedStart) -> bool {
-    let charter = model.charter(rcp);
-    charter.is_some_and(|charter| verify_start(charter, &start.number, &start.signature).is_ok())
-}
-
-fn say_who_we_are(context: &Context<'_>, out: &mut Vec<Output>) {
-    let Some(known) = context.model.known.get(&context.model.me) else {
-        return;
-    };
-    if let Some(card) = known.card.clone() {
-        let identity = Identity {
-            charter: known.charter.clone(),
-            card,
-        };
-        out.push(session(Frame::Identity(identity.message())));
-    }
 }
 
 pub(super) fn announcement(log: &Log) -> Option<(LogId, (u64, u64, u32))> {
