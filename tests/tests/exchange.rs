@@ -3,7 +3,7 @@
 use anyhow::Result;
 use corridor_proto::line::{WHOLE_RECORD, WithdrawalReason};
 use corridor_rules::PeerState;
-use corridor_rules::desk::{DeskRefusal, Wish};
+use corridor_rules::desk::{DeskRefusal, ToPublish, Wish};
 use corridor_store::StoreError;
 use corridor_tests::nodes::{Office, practice, until};
 
@@ -359,14 +359,14 @@ async fn a_kind_from_the_future_is_carried_byte_for_byte() -> Result<()> {
         .store()
         .read(|view| view.drafts.get(&record).map(|draft| draft.place));
     let circles = Some(vec![sender.circle("public")?]);
-    let wish = Wish::Publish {
+    let wish = Wish::Publish(ToPublish {
         record,
         kind: 999,
         body: body.clone(),
         links: Vec::new(),
         circles,
         draft,
-    };
+    });
     sender.desk().wish(wish).await?;
     until("it arrives", || reader.holds(&sender, record)).await?;
     let held = reader.desk().store().read(|view| {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{Hash, LogId, RecordId};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::ingest::ANOTHER_COPY_RAN;
 use corridor_rules::{Fact, RecordKey};
 use corridor_tests::sim::{Plan, World};
@@ -77,14 +77,14 @@ fn act(world: &mut World) {
     let random = world.rng.draw().to_be_bytes().to_vec();
     world.pass(1);
     let done = match world.rng.below(10) {
-        0..=5 => Wish::Publish {
+        0..=5 => Wish::Publish(ToPublish {
             record,
             kind: 1,
             body: random,
             links: Vec::new(),
             circles: Some(vec![log]),
             draft: None,
-        },
+        }),
         6 | 7 => Wish::Narrow {
             record,
             circles: vec![log],

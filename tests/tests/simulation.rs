@@ -5,7 +5,7 @@
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::Reader;
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::ingest::HEAD_LACKING;
 use corridor_rules::visibility::may_read;
 use corridor_tests::sim::run::{BYTES_CHECKED, grown, plan_of};
@@ -140,14 +140,14 @@ fn carry_out(world: &mut World, wish: Wish) {
 }
 
 fn publish(record: RecordId, log: LogId) -> Wish {
-    Wish::Publish {
+    Wish::Publish(ToPublish {
         record,
         kind: 1,
         body: vec![1],
         links: Vec::new(),
         circles: Some(vec![log]),
         draft: None,
-    }
+    })
 }
 
 /// A circle of the first node that the second reads.

@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 14] = [
+const SLEEPS: [(&str, usize, &str); 15] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -59,6 +59,11 @@ const SLEEPS: [(&str, usize, &str); 14] = [
         "tests/src/bin/bench/site.rs",
         1,
         "pauses between two tries to reach a node that starts",
+    ),
+    (
+        "tests/src/bin/bench/trip.rs",
+        1,
+        "pause before a node that does not hold everything is asked again",
     ),
     (
         "tests/src/bin/bench/wire.rs",

@@ -20,12 +20,16 @@ use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
 use corridor_rules::{PeerState, Place, Rows};
 use corridor_store::{Done, Item, Store, StoreError, View};
+use rayon::prelude::*;
 use tokio::sync::{oneshot, watch};
 
 use crate::edge;
 pub use look::{
     CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, show,
 };
+
+/// Drafts that are read and checked side by side, of a call that publishes many.
+const READY_AT_ONCE: usize = 64;
 
 /// Why the desk did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -182,37 +186,29 @@ impl Desk {
         records: &[RecordId],
         circles: &[LogId],
     ) -> Result<Vec<u64>, DeskError> {
+        // The rules refuse more than that; it is not even read.
+        if records.len() > PUBLISH_MAX {
+            return Err(TOO_MANY_AT_ONCE.into());
+        }
         let (mut all, mut bytes) = (Vec::new(), 0);
-        for record in records {
-            let one = self.ready(*record)?;
-            bytes += one.body.len();
-            // The rules refuse more than that; it is not even read.
-            if all.len() >= PUBLISH_MAX || bytes > PUBLISH_BYTES_MAX {
+        for some in records.chunks(READY_AT_ONCE) {
+            let ready = some.par_iter().map(|record| self.ready(*record));
+            for (record, one) in some.iter().zip(ready.collect::<Vec<_>>()) {
+                let one = one?;
+                bytes += one.body.len();
+                all.push(one.into_circles(*record, Some(circles.to_vec())));
+            }
+            if bytes > PUBLISH_BYTES_MAX {
                 return Err(TOO_MANY_AT_ONCE.into());
             }
-            all.push(one.into_circles(*record, Some(circles.to_vec())));
         }
         Ok(versions(&self.wish(Wish::PublishAll(all)).await?))
     }
 
     /// The wish to publish a draft.
     fn one(&self, record: RecordId, circles: Option<Vec<LogId>>) -> Result<Wish, DeskError> {
-        let ToPublish {
-            record,
-            kind,
-            body,
-            links,
-            circles,
-            draft,
-        } = self.ready(record)?.into_circles(record, circles);
-        Ok(Wish::Publish {
-            record,
-            kind,
-            body,
-            links,
-            circles,
-            draft,
-        })
+        let ready = self.ready(record)?;
+        Ok(Wish::Publish(ready.into_circles(record, circles)))
     }
 
     /// A draft that is ready to be published.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::{proof_message, record_message};
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis, v1};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::serve::{self, Source};
 
 use crate::sim::node::Node;
@@ -60,14 +60,14 @@ impl Making {
     }
 
     fn publish(&mut self, node: &mut Node, record: u8, body: &[u8], circle: LogId) {
-        let wish = Wish::Publish {
+        let wish = Wish::Publish(ToPublish {
             record: RecordId::new([record; 16]),
             kind: 1,
             body: body.to_vec(),
             links: Vec::new(),
             circles: Some(vec![circle]),
             draft: None,
-        };
+        });
         self.wish(node, wish);
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use corridor_proto::evidence::Proved;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{Hash, LogId, RcpId, RecordId};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::evidence::Kept;
 use corridor_rules::visibility::may_read;
 use corridor_rules::{PeerState, Reader, RecordKey};
@@ -287,14 +287,14 @@ fn wish(world: &mut World, at: At, wish: Wish) -> bool {
 fn publish(world: &mut World, at: At, circle: LogId) -> bool {
     let number = u8::try_from(world.rng.below(6)).expect("few");
     world.pass(1);
-    let publish = Wish::Publish {
+    let publish = Wish::Publish(ToPublish {
         record: RecordId::new([number + 1; 16]),
         kind: 1,
         body: world.rng.draw().to_be_bytes().to_vec(),
         links: Vec::new(),
         circles: Some(vec![circle]),
         draft: None,
-    };
+    });
     wish(world, at, publish)
 }
 

@@ -4,7 +4,7 @@
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::proof_message;
 use corridor_proto::{Hash, LogId, LogSeed, RecordId, Token, UnixMillis, v1};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::ingest::{self, Arrival};
 use corridor_rules::row::{Stand, Withdrawn};
 use corridor_rules::serve::{self, Target};
@@ -34,14 +34,14 @@ pub fn owner_and_follower(acts: &[u8]) -> (Node, Node, LogId) {
     for (at, act) in (0u64..).zip(acts) {
         let record = RecordId::new([act % 5 + 1; 16]);
         let wish = match act / 5 {
-            0..=5 => Wish::Publish {
+            0..=5 => Wish::Publish(ToPublish {
                 record,
                 kind: 1,
                 body: at.to_be_bytes().to_vec(),
                 links: Vec::new(),
                 circles: Some(vec![log]),
                 draft: None,
-            },
+            }),
             6 | 7 => Wish::Narrow {
                 record,
                 circles: vec![log],

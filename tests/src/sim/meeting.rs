@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use corridor_proto::wire::Identity;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::ingest::{self, Arrival};
 use corridor_rules::link::{Input, Link, Output};
 
@@ -65,14 +65,14 @@ pub fn publish(
     rng: &mut Rng,
     now: UnixMillis,
 ) {
-    let wish = Wish::Publish {
+    let wish = Wish::Publish(ToPublish {
         record: RecordId::new([record; 16]),
         kind: 1,
         body: text.to_vec(),
         links: Vec::new(),
         circles: Some(vec![log]),
         draft: None,
-    };
+    });
     node.wish(wish, now, rng).expect("published");
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use corridor_proto::line::{Act, ReadLine, ReaderList, WithdrawalReason, read_line};
 use corridor_proto::record::Header;
 use corridor_proto::{LogId, RecordId};
-use corridor_rules::desk::{DeskRefusal, Wish};
+use corridor_rules::desk::{DeskRefusal, ToPublish, Wish};
 use corridor_rules::fact::unblob;
 use corridor_rules::serve::Source;
 use corridor_rules::{Fact, Sort};
@@ -268,14 +268,14 @@ impl World {
         let circles_meant = circles
             .clone()
             .unwrap_or_else(|| self.standing(at, &record));
-        let wish = Wish::Publish {
+        let wish = Wish::Publish(ToPublish {
             record,
             kind: KIND,
             body,
             links: links.clone(),
             circles,
             draft: self.nodes[at].model.drafts.get(&record).map(|d| d.place),
-        };
+        });
         let draft = self.draft_text(at, &record);
         let verdict = self.try_wish(at, what, wish);
         self.judge_links(at, &links, &circles_meant, &verdict);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::limits::CREDIT_BYTES;
 use corridor_tests::nodes::{Office, until};
 use corridor_tests::stranger::Stranger;
@@ -191,14 +191,14 @@ pub async fn publish_large(office: &Office, circle: LogId, text: &[u8]) -> Resul
         let record = done.facts.iter().find_map(drafted).unwrap_or_default();
         (record, view.drafts.get(&record).map(|draft| draft.place))
     });
-    let wish = Wish::Publish {
+    let wish = Wish::Publish(ToPublish {
         record,
         kind: 999,
         body,
         links: Vec::new(),
         circles: Some(vec![circle]),
         draft: place,
-    };
+    });
     office.desk().wish(wish).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId, UnixMillis};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::row::{RecordKey, RecordRow};
 use corridor_rules::{Fact, Rows};
 use corridor_tests::sim::World;
@@ -17,14 +17,14 @@ fn public(world: &World) -> LogId {
 fn publish(world: &mut World, number: u8, circles: &[LogId]) -> RecordId {
     world.pass(1);
     let record = RecordId::new([number; 16]);
-    let publish = Wish::Publish {
+    let publish = Wish::Publish(ToPublish {
         record,
         kind: 1,
         body: vec![number; 40],
         links: Vec::new(),
         circles: Some(circles.to_vec()),
         draft: None,
-    };
+    });
     assert!(wish(world, publish), "published");
     record
 }

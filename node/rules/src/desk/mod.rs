@@ -123,21 +123,7 @@ impl Desk<'_> {
         match wish {
             Wish::SaveDraft { record, kind, body } => self.save_draft(record, kind, &body),
             Wish::DiscardDraft { record } => self.discard_draft(record),
-            Wish::Publish {
-                record,
-                kind,
-                body,
-                links,
-                circles,
-                draft,
-            } => self.publish(ToPublish {
-                record,
-                kind,
-                body,
-                links,
-                circles,
-                draft,
-            }),
+            Wish::Publish(one) => self.publish(one),
             Wish::PublishAll(all) => self.publish_all(all),
             Wish::Share {
                 record,

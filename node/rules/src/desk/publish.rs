@@ -5,11 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use corridor_proto::charter::Charter;
 use corridor_proto::id::next_ordinal;
+use corridor_proto::key::SecretKey;
 use corridor_proto::limits::NOTE_BYTES_MAX;
 use corridor_proto::line::{Act, WHOLE_RECORD, Withdrawal, WithdrawalReason, note_hash};
-use corridor_proto::record::NewRecord;
-use corridor_proto::{Hash, LogId, RecordId, Refusal, Salt};
+use corridor_proto::record::{NewRecord, VerifiedRecord};
+use corridor_proto::{Hash, LogId, Reason, RecordId, Refusal, Salt};
+
+use rayon::prelude::*;
 
 use super::{Decision, Desk, DeskRefusal, Link, ToPublish, unknown_record};
 use crate::fact::{Fact, blob};
@@ -30,13 +34,13 @@ pub const TOO_MANY_AT_ONCE: DeskRefusal = DeskRefusal::TooMany {
     remedy: "publish fewer of them at a time",
 };
 
-/// What is published in one group.
-#[derive(Default)]
-struct Together {
-    records: Vec<Fact>,
-    lines: BTreeMap<LogId, Vec<Vec<u8>>>,
-    drafts: Vec<Fact>,
-}
+/// From so many on, records are signed by all processors.
+const SHARED_OUT_MIN: usize = 16;
+
+/// A draft that may be published, and into which circles.
+type Prepared = (NewRecord, BTreeSet<LogId>);
+/// A record that was signed.
+type Signed = (RecordId, Result<VerifiedRecord, Refusal>);
 
 impl Desk<'_> {
     pub(super) fn save_draft(
@@ -73,9 +77,8 @@ impl Desk<'_> {
     }
 
     pub(super) fn publish(&mut self, one: ToPublish) -> Decision {
-        let mut together = Together::default();
-        self.sign(one, &mut together)?;
-        self.stand(together)
+        let prepared = self.prepare(one)?;
+        self.stand(vec![prepared], |_, why| why)
     }
 
     /// All of them or none. What one names must stand before.
@@ -88,20 +91,20 @@ impl Desk<'_> {
         if records.len() != all.len() {
             return Err(DeskRefusal::Nothing("a record is named twice"));
         }
-        let mut together = Together::default();
-        for one in all {
+        let one_of = |record, why| DeskRefusal::OneOf {
+            record,
+            why: Box::new(why),
+        };
+        let prepared = all.into_iter().map(|one| {
             let record = one.record;
-            let signed = self.sign(one, &mut together);
-            signed.map_err(|why| DeskRefusal::OneOf {
-                record,
-                why: Box::new(why),
-            })?;
-        }
-        self.stand(together)
+            self.prepare(one).map_err(|why| one_of(record, why))
+        });
+        let prepared = prepared.collect::<Result<_, _>>()?;
+        self.stand(prepared, one_of)
     }
 
-    /// Signs a draft, and notes the lines by which it will stand.
-    fn sign(&mut self, one: ToPublish, together: &mut Together) -> Result<(), DeskRefusal> {
+    /// What a draft becomes, before it is signed.
+    fn prepare(&mut self, one: ToPublish) -> Result<Prepared, DeskRefusal> {
         let record = one.record;
         if self.model.drafts.get(&record).map(|draft| draft.place) != one.draft {
             return Err(DeskRefusal::ChangedMeanwhile(record));
@@ -135,38 +138,47 @@ impl Desk<'_> {
             salt: Salt::new(self.bytes()),
             body: one.body,
         };
-        let me = self.model.me;
-        let charter = self.model.charter(&me);
-        let verified = new.sign(charter.ok_or_else(|| unknown_record(record))?, self.key)?;
-        let version_hash = verified.version_hash();
-        let signed = verified.into_signed();
-        together.records.push(Fact::Record {
-            blob: blob(&signed.salt, &signed.body),
-            header: signed.header,
-        });
-        for circle in circles {
-            let line = self.line(Act::Publish {
-                version_hash,
-                record,
-                version,
-            });
-            together.lines.entry(circle).or_default().push(line);
-        }
-        if self.model.drafts.contains_key(&record) {
-            together.drafts.push(Fact::DraftGone { record });
-        }
-        Ok(())
+        Ok((new, circles))
     }
 
-    /// The lines of each circle together, under one head.
-    fn stand(&self, together: Together) -> Decision {
-        let mut facts = together.records;
-        for (circle, lines) in together.lines {
+    /// Signs them, and appends the lines of each circle together, under one head.
+    fn stand(
+        &mut self,
+        prepared: Vec<Prepared>,
+        refused: impl Fn(RecordId, DeskRefusal) -> DeskRefusal,
+    ) -> Decision {
+        let (model, key) = (self.model, self.key);
+        let charter = model.charter(&model.me);
+        let charter = charter.ok_or(Refusal::new("charter", Reason::WrongRcp))?;
+        let (new, circles): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
+        let mut facts = Vec::new();
+        let mut standing: BTreeMap<LogId, Vec<Vec<u8>>> = BTreeMap::new();
+        let mut drafts = Vec::new();
+        for ((record, verified), circles) in sign_all(charter, key, new).into_iter().zip(circles) {
+            let verified = verified.map_err(|why| refused(record, why.into()))?;
+            for circle in circles {
+                let line = self.line(Act::Publish {
+                    version_hash: verified.version_hash(),
+                    record,
+                    version: verified.header().version,
+                });
+                standing.entry(circle).or_default().push(line);
+            }
+            let signed = verified.into_signed();
+            facts.push(Fact::Record {
+                blob: blob(&signed.salt, &signed.body),
+                header: signed.header,
+            });
+            if self.model.drafts.contains_key(&record) {
+                drafts.push(Fact::DraftGone { record });
+            }
+        }
+        for (circle, lines) in standing {
             let log = self.own_log(&circle)?;
             facts.extend(self.lapsed(log));
             facts.extend(self.append(log, lines)?);
         }
-        facts.extend(together.drafts);
+        facts.extend(drafts);
         Ok(facts)
     }
 
@@ -320,6 +332,15 @@ impl Desk<'_> {
             ..withdrawal
         }
     }
+}
+
+/// Signs all, in their order: most of the work of a call that publishes many.
+fn sign_all(charter: &Charter, key: &SecretKey, all: Vec<NewRecord>) -> Vec<Signed> {
+    let sign = |one: NewRecord| (one.record, one.sign(charter, key));
+    if all.len() < SHARED_OUT_MIN {
+        return all.into_iter().map(sign).collect();
+    }
+    all.into_par_iter().map(sign).collect()
 }
 
 fn refuse_withdrawn(record: RecordId, row: Option<&RecordRow>) -> Result<(), DeskRefusal> {

@@ -46,20 +46,7 @@ pub enum Wish {
         record: RecordId,
     },
     /// Sign a draft and let it stand in circles.
-    Publish {
-        /// Which.
-        record: RecordId,
-        /// Kind of the draft, as it was read.
-        kind: u16,
-        /// The draft's body, as it was read.
-        body: Vec<u8>,
-        /// The records that the body names.
-        links: Vec<Link>,
-        /// Into which circles; `None` for wherever the record stands.
-        circles: Option<Vec<LogId>>,
-        /// Where the draft lay when it was read; `None` if there was none.
-        draft: Option<Place>,
-    },
+    Publish(ToPublish),
     /// Sign several drafts and let them stand in circles: all of them or none.
     PublishAll(Vec<ToPublish>),
     /// Let the newest version stand in more circles.

@@ -11,7 +11,7 @@ use corridor_proto::key::SecretKey;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{Hash, LogId, RecordId, StartNumber, UnixMillis};
 use corridor_rules::Sort;
-use corridor_rules::desk::{Wish, begin};
+use corridor_rules::desk::{ToPublish, Wish, begin};
 use corridor_rules::row::RecordRow;
 use tempfile::TempDir;
 
@@ -68,14 +68,14 @@ fn wish(store: &Store, wish: Wish) {
 fn publish(store: &Store, record: u8) {
     let circle = store.read(|view| LogId::public(&view.me));
     let text = vec![record; 40];
-    let publish = Wish::Publish {
+    let publish = Wish::Publish(ToPublish {
         record: RecordId::new([record; 16]),
         kind: 1,
         body: text,
         links: Vec::new(),
         circles: Some(vec![circle]),
         draft: None,
-    };
+    });
     wish(store, publish);
 }
 

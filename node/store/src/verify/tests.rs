@@ -15,7 +15,7 @@ use corridor_proto::line::{Act, Line};
 use corridor_proto::record::NewRecord;
 use corridor_proto::tree::{Tree, leaf_hash};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, UnixMillis};
-use corridor_rules::desk::{Wish, begin};
+use corridor_rules::desk::{ToPublish, Wish, begin};
 use corridor_rules::fact::{Fact, blob};
 use corridor_rules::{Model, PeerState, Sort};
 use tempfile::TempDir;
@@ -218,14 +218,14 @@ impl Stopped {
     fn new() -> Self {
         let stopped = Self::made();
         let circles = Some(vec![stopped.me.public()]);
-        stopped.wishes([Wish::Publish {
+        stopped.wishes([Wish::Publish(ToPublish {
             record: RecordId::new([3; 16]),
             kind: 1,
             body: b"the first text".to_vec(),
             links: Vec::new(),
             circles,
             draft: None,
-        }]);
+        })]);
         stopped
     }
 

@@ -8,7 +8,7 @@ use corridor_node::edge;
 use corridor_node::operate::files::FileError;
 use corridor_proto::kinds::Kind;
 use corridor_proto::{LogId, RecordId, v1};
-use corridor_rules::desk::Wish;
+use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::fact::Fact;
 use corridor_store::{Item, Store};
 use corridor_tests::nodes::practice;
@@ -18,8 +18,10 @@ use crate::site::Site;
 
 /// Bytes of a body, so that with header, signature and salt a record has about 2 KB.
 const BODY_BYTES: usize = 1_790;
-/// Items that wait for the writer while many are put in.
+/// Items that wait for the writer while many are put in one by one.
 const AHEAD: usize = 256;
+/// Records that one call publishes.
+pub const A_CALL: usize = 256;
 /// Where folders lie in memory, if there is such a place.
 const MEMORY: &str = "/dev/shm";
 
@@ -54,6 +56,19 @@ impl Bodies {
         self.practice.approach = vec![text(padding)];
         Ok(self.practice.encode_to_vec())
     }
+
+    /// The next one, as a new record of a circle.
+    fn next_in(&mut self, circle: LogId) -> Result<ToPublish> {
+        let record = edge::random().map_err(|error| FileError::io(Path::new("random"), error))?;
+        Ok(ToPublish {
+            record: RecordId::new(record),
+            kind: Kind::Practice.code(),
+            body: self.next()?,
+            links: Vec::new(),
+            circles: Some(vec![circle]),
+            draft: None,
+        })
+    }
 }
 
 /// What was put in.
@@ -65,22 +80,14 @@ pub struct Loaded {
     pub signed_bytes: u64,
 }
 
-/// Publishes `n` records into a circle of a store that is open.
+/// Publishes `n` records into a circle of a store that is open, one by one.
 pub fn publish(store: &Store, circle: LogId, n: usize) -> Result<Loaded> {
     let mut bodies = Bodies::new()?;
     let mut loaded = Loaded::default();
     let (sender, receiver) = mpsc::channel();
     let mut waiting = 0;
     for index in 0..n {
-        let record = edge::random().map_err(|error| FileError::io(Path::new("random"), error))?;
-        let wish = Wish::Publish {
-            record: RecordId::new(record),
-            kind: Kind::Practice.code(),
-            body: bodies.next()?,
-            links: Vec::new(),
-            circles: Some(vec![circle]),
-            draft: None,
-        };
+        let wish = Wish::Publish(bodies.next_in(circle)?);
         let sender = sender.clone();
         store.append(Item::Wish(wish), edge::now(), move |outcome| {
             // Whoever loads waits for each.
@@ -92,6 +99,19 @@ pub fn publish(store: &Store, circle: LogId, n: usize) -> Result<Loaded> {
             loaded.note(&done.facts);
             waiting -= 1;
         }
+    }
+    Ok(loaded)
+}
+
+/// Publishes `n` records into a circle of a store that is open, many at a time.
+fn publish_many(store: &Store, circle: LogId, n: usize) -> Result<Loaded> {
+    let mut bodies = Bodies::new()?;
+    let mut loaded = Loaded::default();
+    for at in (0..n).step_by(A_CALL) {
+        let many = (at..n.min(at + A_CALL)).map(|_| bodies.next_in(circle));
+        let wish = Wish::PublishAll(many.collect::<Result<_>>()?);
+        let done = store.append_blocking(Item::Wish(wish), edge::now())?;
+        loaded.note(&done.facts);
     }
     Ok(loaded)
 }
@@ -114,9 +134,23 @@ impl Loaded {
     }
 }
 
-/// Publishes `n` records into a circle of a node that does not run. In memory, where there is
-/// room: how long each sync takes is not what is measured here.
+/// Publishes `n` records into a circle of a node that does not run, many at a time. In memory,
+/// where there is room: how long each sync takes is not what is measured here.
 pub fn fill(site: &Site, circle: &str, n: usize) -> Result<Loaded> {
+    fill_by(publish_many, site, circle, n)
+}
+
+/// The same, one by one.
+pub fn fill_one_by_one(site: &Site, circle: &str, n: usize) -> Result<Loaded> {
+    fill_by(publish, site, circle, n)
+}
+
+fn fill_by(
+    publish: fn(&Store, LogId, usize) -> Result<Loaded>,
+    site: &Site,
+    circle: &str,
+    n: usize,
+) -> Result<Loaded> {
     let memory = tempfile::tempdir_in(MEMORY).ok();
     let at = match &memory {
         Some(folder) => site.copy(&folder.path().join("node"))?,

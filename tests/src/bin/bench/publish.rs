@@ -8,12 +8,10 @@ use serde_json::json;
 use crate::Bench;
 use crate::clock::{median, ms, now, quantile};
 use crate::line::{Line, number, numbers};
-use crate::load::Bodies;
+use crate::load::{A_CALL, Bodies};
 use crate::site::Site;
 use crate::yardstick::{signs, sync_ms};
 
-/// Records that one call publishes.
-const A_CALL: usize = 256;
 /// Such calls in a round, one after the other.
 const CALLS: usize = 20;
 /// Records published one by one in a round.

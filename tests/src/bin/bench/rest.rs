@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::Bench;
 use crate::clock::{median, ms, now};
 use crate::line::{Line, number, numbers};
+use crate::load::{Loaded, fill_one_by_one};
 use crate::site::Site;
 use crate::stage::{Stage, clear};
 use crate::yardstick::{sync_ms, verifies};
@@ -81,25 +82,8 @@ pub async fn space(bench: &Bench) -> Result<()> {
         (&author, ["disk of the author", "memory of the author"]),
         (&reader, ["disk of the reader", "memory of the reader"]),
     ] {
-        let (journal, index) = (site.bytes("journal")?, site.bytes("index")?);
-        let disk = (journal + index) as f64;
-        let signed = stage.loaded.signed_bytes as f64;
         let mb = 1_000_000.0;
-        Line {
-            scenario: "space",
-            figure: figures[0],
-            n: bench.n,
-            value: disk / mb,
-            unit: "MB",
-            yardstick: ("signed bytes, MB", signed / mb),
-            target: format!("at most {SPACE} times the yardstick"),
-            pass: disk <= SPACE * signed,
-            more: json!({
-                "journal_mb": number(journal as f64 / mb),
-                "index_mb": number(index as f64 / mb),
-            }),
-        }
-        .print();
+        print_disk(figures[0], site, &stage.loaded)?;
         let (process, client) = site.served(&bench.node).await?;
         client.node().await?;
         let (now, peak) = process.memory()?;
@@ -117,5 +101,35 @@ pub async fn space(bench: &Bench) -> Result<()> {
         }
         .print();
     }
+    let folder = tempfile::tempdir_in(&bench.folder)?;
+    let single = Site::make(folder.path(), "author", None)?;
+    let loaded = fill_one_by_one(&single, "federation", bench.n)?;
+    print_disk(
+        "disk of an author that publishes one by one",
+        &single,
+        &loaded,
+    )
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn print_disk(figure: &'static str, site: &Site, loaded: &Loaded) -> Result<()> {
+    let (journal, index) = (site.bytes("journal")?, site.bytes("index")?);
+    let (disk, signed) = ((journal + index) as f64, loaded.signed_bytes as f64);
+    let mb = 1_000_000.0;
+    Line {
+        scenario: "space",
+        figure,
+        n: usize::try_from(loaded.records)?,
+        value: disk / mb,
+        unit: "MB",
+        yardstick: ("signed bytes, MB", signed / mb),
+        target: format!("at most {SPACE} times the yardstick"),
+        pass: disk <= SPACE * signed,
+        more: json!({
+            "journal_mb": number(journal as f64 / mb),
+            "index_mb": number(index as f64 / mb),
+        }),
+    }
+    .print();
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use corridor_proto::RcpId;
 
 use crate::Bench;
-use crate::clock::until;
+use crate::clock::{now, until};
 use crate::load::Loaded;
 use crate::site::{PATIENCE, Site};
 use crate::stage::clear;
@@ -15,6 +15,8 @@ use crate::yardstick::verifies;
 
 /// So long nothing comes when all has come.
 const IDLE: Duration = Duration::from_millis(300);
+/// Until one that does not hold everything is asked again.
+const PAUSE: Duration = Duration::from_secs(10);
 /// Between two looks at the line.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -72,30 +74,12 @@ impl Trip<'_> {
         self.wire.reset();
         let before = sends.cpu_s()?;
         let takes = taker.serve(&bench.node)?;
-        let least = self.loaded.signed_bytes;
-        until("everything has come", LOOK, PATIENCE, || {
-            let wire = self.wire;
-            std::future::ready(wire.seen().bytes() > least && wire.is_idle(IDLE))
-        })
-        .await?;
+        let end = self.all_came(&taker).await?;
         let cpu = (sends.cpu_s()? - before, takes.cpu_s()?);
         let memory = (sends.memory()?.1, takes.memory()?.1);
         let seen = self.wire.seen();
         let (_, begin) = seen.first.context("no connection")?;
         let flowed = seen.flowed.context("nothing came")?;
-        // Nothing but what came is written by a node to which nobody talks.
-        let end = taker.written()?;
-        let peers = taker.answered().await?.peers().await?;
-        let theirs = peers
-            .iter()
-            .find(|peer| peer.name == format!("rcps/{}", self.owner));
-        let theirs = theirs.context("no partner")?;
-        ensure!(
-            theirs.records_held == self.loaded.records,
-            "it holds {} records: {}",
-            theirs.records_held,
-            theirs.sentence
-        );
         takes.terminate()?;
         sends.terminate()?;
         clear(&[&giver, &taker])?;
@@ -119,6 +103,34 @@ impl Trip<'_> {
             wire_bytes: (bytes - signed) / records,
             memory,
         })
+    }
+
+    /// Waits until the taker holds everything, and gives when the last of it was written. One that
+    /// takes more in than a partner may send at once makes pauses.
+    async fn all_came(&self, taker: &Site) -> Result<SystemTime> {
+        let least = self.loaded.signed_bytes;
+        let limit = now() + PATIENCE;
+        loop {
+            until("everything has come", LOOK, PATIENCE, || {
+                let wire = self.wire;
+                std::future::ready(wire.seen().bytes() > least && wire.is_idle(IDLE))
+            })
+            .await?;
+            // Nothing but what came is written by a node to which nobody talks.
+            let end = taker.written()?;
+            let peers = taker.answered().await?.peers().await?;
+            let theirs = peers
+                .iter()
+                .find(|peer| peer.name == format!("rcps/{}", self.owner));
+            let theirs = theirs.context("no partner")?;
+            if theirs.records_held == self.loaded.records {
+                return Ok(end);
+            }
+            let (held, why) = (theirs.records_held, &theirs.sentence);
+            eprintln!("    it holds {held} records: {why}");
+            ensure!(now() < limit, "not everything came");
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 

@@ -158,14 +158,14 @@ fn publish(store: &Store, record: u8, text: &str) -> bool {
     let draft = store.read(|view| view.drafts.get(&id(record)).map(|draft| draft.place));
     wish(
         store,
-        Wish::Publish {
+        Wish::Publish(ToPublish {
             record: id(record),
             kind: 1,
             body: text.as_bytes().to_vec(),
             links: Vec::new(),
             circles: Some(circles),
             draft,
-        },
+        }),
     )
 }
 
