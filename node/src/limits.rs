@@ -37,10 +37,10 @@ pub const PEER_BYTES: Rate = Rate {
     burst: 2 * 1024 * 1024 * 1024,
     per_minute: 256 * 1024 * 1024,
 };
-/// Signatures of a peer's that are verified: five times what a large RCP has, then a thousand a
-/// second, which is a small part of one core.
+/// Signatures of a peer's that are verified: more than those of all records whose bytes it may send
+/// at once, about a minute of one core, then a thousand a second, which is a small part of it.
 pub const PEER_VERIFICATIONS: Rate = Rate {
-    burst: 500_000,
+    burst: 2_000_000,
     per_minute: 60_000,
 };
 /// Bytes that a peer lets this node store: a disk that fills in hours is noticed, one that fills in

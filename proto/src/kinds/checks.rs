@@ -19,6 +19,8 @@ pub(super) const VIOLATIONS_MAX: usize = 1_000;
 pub(super) const TITLE_CHARS_MAX: usize = 120;
 /// Words of a summary: enough for who, what, where and the result; few enough to be read.
 pub(super) const SUMMARY_WORDS: RangeInclusive<usize> = 40..=120;
+/// Words of what a review says of one objective.
+const NARRATIVE_WORDS: RangeInclusive<usize> = 1..=200;
 
 /// Begins the texts of an example that its reader has to write anew.
 pub const EXAMPLE_BEGINS: &str = "REPLACE:";
@@ -62,6 +64,14 @@ impl TextRule {
         words: Some(SUMMARY_WORDS),
         ..Self::REQUIRED
     };
+
+    /// At most as long as the narrative of a review; must be there only if `condition` holds.
+    pub(super) const fn narrative(condition: bool) -> Self {
+        Self {
+            words: Some(NARRATIVE_WORDS),
+            ..Self::required_if(condition)
+        }
+    }
 
     /// Must be there only if `condition` holds.
     pub(super) const fn required_if(condition: bool) -> Self {
@@ -385,33 +395,9 @@ impl Checks {
         }
     }
 
-    /// A link if one is given; kept for `Authored`.
-    pub(super) fn link(&mut self, at: &str, link: Option<&v1::Link>) {
-        let Some(link) = link else { return };
-        let rcp = self.id::<32>(&format!("{at}.rcp"), &link.rcp);
-        let record = self.id::<16>(&format!("{at}.record"), &link.record);
-        if let (Some(rcp), Some(record)) = (rcp, record) {
-            self.links.insert(Link { rcp, record });
-        }
-    }
-
-    /// A set of links.
-    pub(super) fn links(&mut self, at: &str, links: &[v1::Link]) {
-        for (i, link) in links.iter().enumerate() {
-            self.link(&format!("{at}[{i}]"), Some(link));
-        }
-        let keys: Vec<_> = links.iter().map(|link| (&link.rcp, &link.record)).collect();
-        self.set(at, &keys);
-    }
-
-    /// An identifier; all zeros mean absent everywhere, so they name nothing.
-    pub(super) fn id<const N: usize>(&mut self, at: &str, bytes: &[u8]) -> Option<[u8; N]> {
-        let id = bytes.try_into().ok().filter(|id| *id != [0; N]);
-        if id.is_none() {
-            let what = format!("is not an identifier of {N} bytes");
-            self.refuse(at, what, "copy the identifier whole");
-        }
-        id
+    /// Keeps a record for `Authored`.
+    pub(super) fn names_record(&mut self, link: Link) {
+        self.links.insert(link);
     }
 
     /// Keeps an attachment for `Authored`.

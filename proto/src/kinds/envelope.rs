@@ -3,15 +3,12 @@
 //! It imports the shared rules. **Invariant:** nothing here depends on who reads, on the time or on
 //! other records.
 
-use super::checks::{Checks, TITLE_CHARS_MAX, TextRule};
+use super::checks::{Checks, TextRule};
 use super::date::Precision;
 use super::tidy::{self, Tidy};
 use super::vocabulary::is_gcm_principle;
 use crate::limits::ATTACHMENT_BYTES_MAX;
 use crate::v1::{self, Envelope, LanguageText, Theme};
-
-/// Bytes of a concept's id: a few words joined by hyphens.
-const CONCEPT_BYTES_MAX: usize = 64;
 
 /// What a kind asks of its envelope.
 pub(super) struct Rules<'a> {
@@ -19,6 +16,16 @@ pub(super) struct Rules<'a> {
     pub(super) source_texts: &'a [(&'static str, &'a [LanguageText])],
     /// Whether an objective or another framework must be named.
     pub(super) objective: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// Of a kind that need not name an objective.
+    pub(super) const fn of(source_texts: &'a [(&'static str, &'a [LanguageText])]) -> Self {
+        Self {
+            source_texts,
+            objective: false,
+        }
+    }
 }
 
 /// Checks the envelope of a body.
@@ -115,25 +122,11 @@ fn subject(envelope: &Envelope, rules: &Rules<'_>, checks: &mut Checks) {
 }
 
 fn theme(at: &str, theme: &Theme, checks: &mut Checks) {
-    let concept = theme.concept.as_str();
-    let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    match &theme.label {
-        Some(label) if concept.is_empty() => {
-            checks.tag(&format!("{at}.label.tag"), &label.tag);
-            let at = format!("{at}.label.text");
-            checks.required_line(&at, &label.text);
-            if label.text.chars().count() > TITLE_CHARS_MAX {
-                let what = format!("has more than {TITLE_CHARS_MAX} characters");
-                checks.refuse(&at, what, "shorten it");
-            }
-        }
-        None if concept.is_empty() => checks.missing(at),
-        None if concept.len() <= CONCEPT_BYTES_MAX && concept.chars().all(is_id) => {}
-        None => {
-            let remedy = "use an id such as mixed-movements, or a label";
-            checks.refuse(&format!("{at}.concept"), "is no concept id", remedy);
-        }
-        Some(_) => checks.refuse(at, "has both a concept and a label", "leave the label out"),
+    match (&theme.label, theme.concept.as_str()) {
+        (Some(label), "") => checks.label(&format!("{at}.label"), label),
+        (None, "") => checks.missing(at),
+        (None, concept) => checks.key(&format!("{at}.concept"), concept, "mixed-movements"),
+        (Some(_), _) => checks.refuse(at, "has both a concept and a label", "leave the label out"),
     }
 }
 

@@ -6,15 +6,23 @@
 //! takes a received body and answers "refuse". A body from elsewhere is shown, or said to need a
 //! newer version, or said to be unreadable.
 
+mod act;
 mod checks;
+mod contact;
+mod contribution;
 mod date;
 mod envelope;
+mod glossary;
 mod kind;
 mod lesson;
+mod meeting;
+mod named;
+mod observer_grant;
 mod outside;
 mod practice;
 mod profile;
 mod recommendation;
+mod review;
 mod shape;
 mod shown;
 mod texts;
@@ -63,10 +71,7 @@ pub struct Authored {
 /// # Errors
 /// Every rule that the body breaks, in the order of its fields (the first thousand).
 pub fn check(kind: Kind, body: &[u8]) -> Outcome<Authored> {
-    match Authoring::of(kind) {
-        Some(authoring) => (authoring.check)(body),
-        None => Err(vec![cannot_author(kind)]),
-    }
+    (Authoring::of(kind).check)(body)
 }
 
 /// Writes a body in the form that the checks ask for, as far as that needs no judgement: texts in
@@ -78,10 +83,12 @@ pub fn check(kind: Kind, body: &[u8]) -> Outcome<Authored> {
 /// # Errors
 /// What `check` says of a body that is no message of that kind, or has fields unknown here.
 pub fn canonical(kind: Kind, body: &[u8]) -> Outcome<Vec<u8>> {
-    match Authoring::of(kind) {
-        Some(authoring) => (authoring.canonical)(body),
-        None => Err(vec![cannot_author(kind)]),
-    }
+    (Authoring::of(kind).canonical)(body)
+}
+
+/// The name of the message of a kind in the descriptors, without its package.
+pub const fn message_name(kind: Kind) -> &'static str {
+    Authoring::of(kind).message
 }
 
 /// The message of a kind.
@@ -96,27 +103,38 @@ trait Body: Message + Default + Tidy {
     fn into_summary(self, kind: Kind) -> Summary;
 }
 
-/// What this version can do with one kind.
+/// What can be done with bodies of one kind.
 struct Authoring {
+    message: &'static str,
     check: fn(&[u8]) -> Outcome<Authored>,
     canonical: fn(&[u8]) -> Outcome<Vec<u8>>,
     summarise: fn(Kind, &[u8]) -> Option<Summary>,
 }
 
 impl Authoring {
-    /// `None` for a kind that this version does not author.
-    fn of(kind: Kind) -> Option<Self> {
+    const fn of(kind: Kind) -> Self {
         match kind {
-            Kind::Practice => Some(Self::with::<v1::Practice>()),
-            Kind::Lesson => Some(Self::with::<v1::Lesson>()),
-            Kind::Recommendation | Kind::Guideline => Some(Self::with::<v1::Recommendation>()),
-            Kind::Profile => Some(Self::with::<v1::Profile>()),
-            _ => None,
+            Kind::Practice => Self::with::<v1::Practice>(),
+            Kind::Lesson => Self::with::<v1::Lesson>(),
+            Kind::Recommendation | Kind::Guideline => Self::with::<v1::Recommendation>(),
+            Kind::Profile => Self::with::<v1::Profile>(),
+            Kind::Term => Self::with::<v1::Term>(),
+            Kind::Mapping => Self::with::<v1::Mapping>(),
+            Kind::Meeting => Self::with::<v1::Meeting>(),
+            Kind::Invitation => Self::with::<v1::MeetingInvitation>(),
+            Kind::Presentation => Self::with::<v1::Presentation>(),
+            Kind::ObserverGrant => Self::with::<v1::ObserverGrant>(),
+            Kind::Contribution => Self::with::<v1::Contribution>(),
+            Kind::Endorsement => Self::with::<v1::Endorsement>(),
+            Kind::Review => Self::with::<v1::Review>(),
+            Kind::Contact => Self::with::<v1::Contact>(),
+            Kind::Act => Self::with::<v1::Act>(),
         }
     }
 
     const fn with<B: Body>() -> Self {
         Self {
+            message: B::MESSAGE,
             check: check_as::<B>,
             canonical: canonical_as::<B>,
             summarise: |kind, body| Some(B::decode(body).ok()?.into_summary(kind)),
@@ -148,9 +166,4 @@ fn decode<B: Body>(body: &[u8]) -> Outcome<B> {
     }
     shape::check(B::MESSAGE, body)?;
     B::decode(body).map_err(|_| vec![FieldViolation::malformed("")])
-}
-
-fn cannot_author(kind: Kind) -> FieldViolation {
-    let what = format!("is of the kind {kind}, which this version cannot author yet");
-    FieldViolation::new("", what, "update this node")
 }

@@ -16,8 +16,8 @@ impl Body for Practice {
     fn check(&self, checks: &mut Checks) {
         let source_texts = [("title", &self.title[..]), ("summary", &self.summary[..])];
         let rules = Rules {
-            source_texts: &source_texts,
             objective: true,
+            ..Rules::of(&source_texts)
         };
         envelope::check(self.envelope.as_ref(), &rules, checks);
         checks.text("title", &self.title, &TextRule::TITLE);

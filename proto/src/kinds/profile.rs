@@ -18,11 +18,7 @@ impl Body for Profile {
 
     fn check(&self, checks: &mut Checks) {
         let source_texts = [("name", &self.name[..])];
-        let rules = Rules {
-            source_texts: &source_texts,
-            objective: false,
-        };
-        envelope::check(self.envelope.as_ref(), &rules, checks);
+        envelope::check(self.envelope.as_ref(), &Rules::of(&source_texts), checks);
         checks.text("name", &self.name, &TextRule::TITLE);
         checks.required_line("acronym", &self.acronym);
         checks.required_lines("also_known_as", &self.also_known_as);
@@ -116,8 +112,7 @@ impl Tidy for Profile {
             text.tidy();
         }
         self.acronym.tidy();
-        tidy::each(&mut self.also_known_as);
-        tidy::set(&mut self.also_known_as);
+        tidy::lines(&mut self.also_known_as);
         tidy::countries(&mut self.member_states);
         tidy::each(&mut self.member_organisations);
         tidy::countries(&mut self.observer_states);
@@ -142,7 +137,7 @@ impl Tidy for Secretariat {
 
 impl Tidy for Chair {
     fn tidy(&mut self) {
-        self.country = self.country.trim().to_ascii_uppercase();
+        tidy::country(&mut self.country);
         self.organisation.tidy();
         self.note.tidy();
     }

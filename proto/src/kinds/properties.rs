@@ -60,7 +60,7 @@ proptest! {
 
     #[test]
     fn nothing_panics_on_damaged_bodies(
-        code in 1_u16..=5,
+        code in 1_u16..=16,
         practice in untidy_practice(),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),

@@ -15,11 +15,7 @@ impl Body for Recommendation {
 
     fn check(&self, checks: &mut Checks) {
         let source_texts = [("title", &self.title[..]), ("summary", &self.summary[..])];
-        let rules = Rules {
-            source_texts: &source_texts,
-            objective: false,
-        };
-        envelope::check(self.envelope.as_ref(), &rules, checks);
+        envelope::check(self.envelope.as_ref(), &Rules::of(&source_texts), checks);
         checks.text("title", &self.title, &TextRule::TITLE);
         checks.text("summary", &self.summary, &TextRule::SUMMARY);
         checks.choice::<v1::Instrument>("instrument", self.instrument);

@@ -101,3 +101,202 @@ pub(super) fn profile() -> Profile {
         ..Default::default()
     }
 }
+
+pub(super) fn term() -> Term {
+    Term {
+        envelope: Some(envelope()),
+        concept_id: "mixed-movements".into(),
+        pref_label: texts(&[("en", "mixed movements")]),
+        definition: english(12),
+        status: TermStatus::InUse.into(),
+        alt_labels: texts(&[("en", "mixed flows"), ("en", "mixed migration")]),
+        ..Default::default()
+    }
+}
+
+pub(super) fn mapping() -> Mapping {
+    Mapping {
+        envelope: Some(envelope()),
+        from: Some(Concept {
+            term: Some(link(1)),
+            concept: String::new(),
+        }),
+        to: Some(Concept {
+            term: None,
+            concept: "smuggling-of-migrants".into(),
+        }),
+        relation: MappingRelation::ExactMatch.into(),
+        confidence: Some(Confidence::High.into()),
+        ..Default::default()
+    }
+}
+
+pub(super) fn meeting() -> Meeting {
+    Meeting {
+        envelope: Some(envelope()),
+        title: texts(&[("en", "Senior Officials' Meeting")]),
+        level: MeetingLevel::SeniorOfficials.into(),
+        starts_on: "2026-05-12".into(),
+        ends_on: "2026-05-13".into(),
+        start_time: "09:30".into(),
+        end_time: "17:00".into(),
+        time_zone: "Europe/Lisbon".into(),
+        host: "Portugal".into(),
+        host_country: "PT".into(),
+        place: "Lisbon".into(),
+        mode: MeetingMode::Hybrid.into(),
+        openness: MeetingOpenness::MembersAndObservers.into(),
+        seats_for_peers: 2,
+        languages: vec!["en".into(), "fr".into()],
+        agenda: vec![link(1)],
+        status: MeetingStatus::Confirmed.into(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn invitation() -> MeetingInvitation {
+    MeetingInvitation {
+        envelope: Some(envelope()),
+        meeting: Some(link(1)),
+        direction: InvitationDirection::Invited.into(),
+        to: vec![2; 32],
+        purpose: InvitationPurpose::Present.into(),
+        topic: texts(&[("en", "Resource centres for migrants")]),
+        requested_practice: Some(link(2)),
+        language: "en".into(),
+        slot_minutes: 20,
+        reply_by: "2026-04-01".into(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn presentation() -> Presentation {
+    Presentation {
+        envelope: Some(envelope()),
+        invitation: Some(link(1)),
+        title: texts(&[("en", "Resource centres for migrants")]),
+        summary: english(3),
+        given_on: "2026-05-12".into(),
+        practices: vec![link(2)],
+    }
+}
+
+pub(super) fn observer_grant() -> ObserverGrant {
+    ObserverGrant {
+        envelope: Some(envelope()),
+        grantee: vec![2; 32],
+        application: Some(GrantApplication {
+            date: "2025-11".into(),
+            mandate_note: english(5),
+        }),
+        decided_by: "Vice-ministers".into(),
+        decided_on: "2025-12-01".into(),
+        answers: Some(link(2)),
+        levels: vec![
+            MeetingLevel::SeniorOfficials.into(),
+            MeetingLevel::Thematic.into(),
+        ],
+        circles: vec![vec![3; 32]],
+        rights: vec![
+            ObserverRight::Attend.into(),
+            ObserverRight::SpeakWhenGivenFloor.into(),
+        ],
+        onward_sharing: OnwardSharing::WithinSecretariat.into(),
+        valid_from: "2026-01-01".into(),
+        valid_to: "2028-01-01".into(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn contribution() -> Contribution {
+    let paragraph = |number| ContributionParagraph {
+        number,
+        text: english(20),
+        objective: 6,
+        based_on: vec![link(1)],
+    };
+    Contribution {
+        envelope: Some(envelope()),
+        forum: "imrf".into(),
+        edition: "2026".into(),
+        contribution_kind: ContributionKind::Statement.into(),
+        title: texts(&[("en", "Fair recruitment along one corridor")]),
+        paragraphs: vec![paragraph(1), paragraph(2)],
+        co_leads: vec![vec![2; 32]],
+        deadline: "2026-04-15".into(),
+        internal_deadline: "2026-04-01".into(),
+        endorsement_mode: EndorsementMode::Silence.into(),
+        endorse_by: "2026-03-25".into(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn endorsement() -> Endorsement {
+    Endorsement {
+        envelope: Some(envelope()),
+        contribution: Some(version(1)),
+        position: Position::Endorse.into(),
+        basis: EndorsementBasis::ConsensusOfMembers.into(),
+        states_dissociating: vec!["AT".into(), "HU".into()],
+        signed_on: "2026-03-24".into(),
+        ..Default::default()
+    }
+}
+
+fn version(byte: u8) -> RecordVersion {
+    RecordVersion {
+        record: Some(link(byte)),
+        version_hash: vec![byte; 32],
+    }
+}
+
+pub(super) fn review() -> Review {
+    let item = |objective, status: ReviewStatus| ReviewItem {
+        objective,
+        status: status.into(),
+        narrative: english(30),
+        evidence: vec![link(1)],
+        ..Default::default()
+    };
+    let other = ReviewItem {
+        aim: texts(&[("en", "Regional action plan, aim 2")]),
+        ..item(0, ReviewStatus::Discussion)
+    };
+    Review {
+        envelope: Some(envelope()),
+        title: texts(&[("en", "Progress review 2026")]),
+        round: 2026,
+        commissions: vec![Commission::Eca.into(), Commission::Ece.into()],
+        items: vec![
+            item(6, ReviewStatus::JointActivity),
+            item(23, ReviewStatus::GuidanceAdopted),
+            other,
+        ],
+        cleared_by: ReviewClearance::Chair.into(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn contact() -> Contact {
+    Contact {
+        envelope: Some(envelope()),
+        role: ContactRole::Desk.into(),
+        organisation: "Abu Dhabi Dialogue".into(),
+        email: "desk@example.org".into(),
+        phone: "+971 2 5550100".into(),
+        languages: vec!["ar".into(), "en".into()],
+        valid_to: "2027-12-31".into(),
+        ..Default::default()
+    }
+}
+
+pub(super) fn act() -> Act {
+    Act {
+        envelope: Some(envelope()),
+        about: Some(version(1)),
+        verb: ActVerb::Comment.into(),
+        text: english(6),
+        paragraphs: vec![1, 3],
+        ..Default::default()
+    }
+}

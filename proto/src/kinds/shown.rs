@@ -12,7 +12,7 @@ use crate::v1::{Envelope, LanguageText, Marking, Theme, Translation};
 pub enum Shown {
     /// Kind and body are understood.
     Understood(Box<Summary>),
-    /// This version does not know the kind, or not its contents: "needs a newer version".
+    /// This version does not know the kind: "needs a newer version".
     NeedsNewerVersion,
     /// The kind is known, but the body is no message of it.
     Unreadable,
@@ -25,9 +25,11 @@ pub enum Shown {
 pub struct Summary {
     /// What the record is.
     pub kind: Kind,
-    /// Its title; of a profile the name.
+    /// Its title; of a profile and a contact the name, of a term the label, of an invitation the
+    /// topic. Kinds that have none are told by what they are about.
     pub title: Vec<LanguageText>,
-    /// Its summary; of a profile the description, which may be empty.
+    /// Its summary, or the text that comes nearest to one; may be empty but for a practice, a
+    /// lesson and a recommendation.
     pub summary: Vec<LanguageText>,
     /// The language in which it was written.
     pub source_lang: String,
@@ -53,14 +55,13 @@ pub struct Summary {
 ///
 /// Takes the kind's number and the body as they were signed, whoever signed them.
 pub fn summarise(kind_code: u16, body: &[u8]) -> Shown {
-    let known = Kind::from_code(kind_code).and_then(|kind| Some((kind, Authoring::of(kind)?)));
-    let Some((kind, authoring)) = known else {
+    let Some(kind) = Kind::from_code(kind_code) else {
         return Shown::NeedsNewerVersion;
     };
     if body.len() > BODY_BYTES_MAX {
         return Shown::Unreadable;
     }
-    match (authoring.summarise)(kind, body) {
+    match (Authoring::of(kind).summarise)(kind, body) {
         Some(summary) => Shown::Understood(Box::new(summary.made_safe())),
         None => Shown::Unreadable,
     }

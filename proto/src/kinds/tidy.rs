@@ -87,11 +87,28 @@ pub(super) fn tags(tags: &mut Vec<String>) {
     set(tags);
 }
 
+/// A set of lines.
+pub(super) fn lines(lines: &mut Vec<String>) {
+    each(lines);
+    set(lines);
+}
+
+/// Labels, several of one language perhaps; an empty one is none.
+pub(super) fn labels(labels: &mut Vec<LanguageText>) {
+    each(labels);
+    labels.retain(|one| !one.text.is_empty());
+    labels.sort_by(|a, b| (&a.tag, &a.text).cmp(&(&b.tag, &b.text)));
+    labels.dedup();
+}
+
+/// A country code.
+pub(super) fn country(code: &mut String) {
+    *code = code.trim().to_ascii_uppercase();
+}
+
 /// A set of country codes.
 pub(super) fn countries(codes: &mut Vec<String>) {
-    for code in codes.iter_mut() {
-        *code = code.trim().to_ascii_uppercase();
-    }
+    codes.iter_mut().for_each(country);
     set(codes);
 }
 

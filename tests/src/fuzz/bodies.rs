@@ -7,25 +7,18 @@ use prost::Message;
 
 use super::Input;
 
-/// The kinds that can be authored, and one that cannot.
-const KINDS: [Kind; 6] = [
-    Kind::Practice,
-    Kind::Lesson,
-    Kind::Recommendation,
-    Kind::Guideline,
-    Kind::Profile,
-    Kind::Term,
-];
+/// Stands for texts that are signed outside of bodies.
+const TEXTS: usize = Kind::ALL.len();
 
 /// A kind, then a body. What passes the checks is in the one form that is authored.
 pub fn body(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let choice = usize::from(input.byte());
     let body = input.rest();
-    if choice == KINDS.len() {
+    if choice == TEXTS {
         return texts(body);
     }
-    let kind = KINDS[choice % KINDS.len()];
+    let kind = Kind::ALL[choice % Kind::ALL.len()];
     if let Shown::Understood(summary) = kinds::summarise(kind.code(), body) {
         assert_eq!(summary.kind, kind);
     }
@@ -57,7 +50,7 @@ fn texts(bytes: &[u8]) {
 /// A kind, then a body in JSON.
 pub fn body_json(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let kind = KINDS[usize::from(input.byte()) % KINDS.len()];
+    let kind = Kind::ALL[usize::from(input.byte()) % Kind::ALL.len()];
     let Ok(body) = from_json(kind, input.rest()) else {
         return;
     };

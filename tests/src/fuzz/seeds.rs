@@ -9,7 +9,7 @@ use corridor_client::body;
 use corridor_proto::kinds::Kind;
 use corridor_proto::start::sign_start;
 use corridor_proto::wire::{Invitation, proof_message};
-use corridor_proto::{Hash, StartNumber, Token, v1};
+use corridor_proto::{Hash, RcpId, RecordId, StartNumber, Token, v1};
 use corridor_store::bytes::{write_fact, write_row};
 use data_encoding::HEXLOWER;
 use prost::Message;
@@ -200,21 +200,18 @@ fn trees(seeds: &mut Seeds) {
 }
 
 fn bodies(seeds: &mut Seeds) {
-    let kinds = [
-        Kind::Practice,
-        Kind::Lesson,
-        Kind::Recommendation,
-        Kind::Guideline,
-        Kind::Profile,
-    ];
-    for (choice, kind) in (0..).zip(kinds) {
-        let template = body::template(kind).unwrap_or_default();
+    let (rcp, record) = (RcpId::new([7; 32]), RecordId::new([9; 16]));
+    for (choice, kind) in (0..).zip(Kind::ALL) {
+        let template = body::template(*kind)
+            .replace("REPLACE-RCP", &rcp.to_string())
+            .replace("REPLACE-HASH", &rcp.to_string())
+            .replace("REPLACE-RECORD", &record.to_string());
         add(
             seeds,
             "body_json",
             [&[choice][..], template.as_bytes()].concat(),
         );
-        if let Ok(body) = body::from_json(kind, template.as_bytes()) {
+        if let Ok(body) = body::from_json(*kind, template.as_bytes()) {
             add(seeds, "body", [&[choice][..], &body].concat());
         }
     }
@@ -225,7 +222,12 @@ fn bodies(seeds: &mut Seeds) {
     let note = v1::WithdrawalNote {
         texts: texts.into(),
     };
-    add(seeds, "body", [&[6][..], &note.encode_to_vec()].concat());
+    let texts = u8::try_from(Kind::ALL.len()).unwrap_or_default();
+    add(
+        seeds,
+        "body",
+        [&[texts][..], &note.encode_to_vec()].concat(),
+    );
 }
 
 fn settings(seeds: &mut Seeds) {

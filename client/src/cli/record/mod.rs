@@ -243,9 +243,7 @@ pub(super) fn template(
     json: bool,
 ) -> Result<(), Failure> {
     let kind = kind(&args.kind)?;
-    let text = body::template(kind).ok_or_else(|| body::BodyError::Kind {
-        kind: kind.name().to_owned(),
-    })?;
+    let text = body::template(kind);
     if json {
         let wrong = |source| body::BodyError::Json { kind, source };
         screen.json(&serde_json::from_str(text).map_err(wrong)?);
@@ -253,7 +251,7 @@ pub(super) fn template(
     }
     screen.data(text.trim_end());
     screen.next(format!(
-        "write your own text for each REPLACE:, then corridor record draft {kind} FILE"
+        "write your own text for each REPLACE, then corridor record draft {kind} FILE"
     ));
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** nothing here decides what was verified; it puts into words what it is given.
 
+use corridor_proto::kinds::Kind;
 use corridor_proto::line::WHOLE_RECORD;
 use serde_json::Value;
 
@@ -58,9 +59,21 @@ pub(super) fn particulars(kind: u16, bytes: &[u8]) -> Vec<Vec<String>> {
         ("implementers", list(&body["implementers"], name)),
         ("sources", list(&envelope["sources"], source)),
     ];
-    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    let rows = rows.map(|(key, value)| (key.to_owned(), value));
+    let kind = Kind::from_code(kind).filter(|kind| !has_words_of_its_own(*kind));
+    let of_kind = kind.map_or_else(Vec::new, |kind| body::rows::of(kind, bytes));
+    let rows = of_kind.into_iter().chain(rows);
+    let rows = rows.filter(|(_, value)| !value.is_empty());
     rows.map(|(key, value)| vec![format!("  {key}"), value])
         .collect()
+}
+
+/// Whether the rows above say what matters of such a body.
+const fn has_words_of_its_own(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Practice | Kind::Lesson | Kind::Recommendation | Kind::Guideline | Kind::Profile
+    )
 }
 
 fn text(value: &Value) -> &str {
@@ -163,7 +176,6 @@ fn source(source: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use corridor_proto::kinds::Kind;
 
     #[test]
     fn a_withdrawal_says_how_far_it_reaches() {
@@ -193,9 +205,23 @@ mod tests {
             (Kind::Recommendation, "adopted: on 2024-05-14 by"),
             (Kind::Guideline, "sort: guideline"),
             (Kind::Profile, "members: AE, PH"),
+            (Kind::Term, "status: in use"),
+            (Kind::Term, "definition: REPLACE: People"),
+            (Kind::Mapping, "to: smuggling-of-migrants"),
+            (Kind::Meeting, "starts on: 2027-05-12"),
+            (Kind::Meeting, "openness: members and observers"),
+            (
+                Kind::ObserverGrant,
+                "rights: attend, speak when given floor",
+            ),
+            (Kind::Contribution, "paragraphs: 2"),
+            (Kind::Review, "cleared by: chair"),
+            (Kind::Contact, "role: desk"),
         ];
         for (kind, expect) in cases {
-            let json = body::template(kind).expect("a template");
+            let id = "ea".repeat(26);
+            let json = body::template(kind).replace("REPLACE-RCP", &id);
+            let json = json.replace("REPLACE-RECORD", &id[..26]);
             let bytes = body::from_json(kind, json.as_bytes()).expect("a body");
             let rows = particulars(kind.code(), &bytes);
             let rows: Vec<_> = rows.iter().map(|row| row.join(": ")).collect();
