@@ -50,7 +50,7 @@ pub use corridor_proto::v1;
 pub use error::{ClientError, Fault, FaultKind, FieldFault};
 pub use names::{NameError, RcpName, RecordName};
 pub use profile::{Profile, ProfileError, Secret};
-pub use proof::VerifiedAnswer;
+pub use proof::{VerifiedAnswer, read_proof_file};
 pub use watch::{Change, Watch};
 
 /// The generated calls, on which [`Client`] stands.

@@ -43,3 +43,5 @@ pub const CHARTERS_MAX: usize = 1_024;
 pub const PREFIX_LETTERS_MIN: usize = 6;
 /// Letters of an identifier on a screen.
 pub const SHORT_LETTERS: usize = 10;
+/// Bytes of a file that proves a record: as much as a message of a node may have.
+pub const PROOF_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;

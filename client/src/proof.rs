@@ -13,6 +13,7 @@ use corridor_proto::record::{Header, SignedRecord, VerifiedRecord};
 use corridor_proto::tree::{leaf_hash, verify_inclusion};
 use corridor_proto::wire::{self, Identity};
 use corridor_proto::{LogId, LogSeed, Reason, Refusal};
+use prost::Message;
 
 use crate::names::RecordName;
 use crate::v1;
@@ -124,6 +125,25 @@ pub(crate) fn verify_proof_beside(
         line,
         checkpoint,
     })
+}
+
+/// Verifies a file that proves a record: an encoded `ProveRecordResponse`. Which record of which
+/// RCP it is about is what the file itself says; whether that is the RCP one knows is for its
+/// reader to compare.
+///
+/// # Errors
+/// `Malformed` for what is no such message, and as [`verify_proof`].
+pub fn read_proof_file(bytes: &[u8]) -> Result<VerifiedAnswer, Refusal> {
+    let malformed = |_| Refusal::new("proof", Reason::Malformed);
+    let proof = v1::ProveRecordResponse::decode(bytes).map_err(malformed)?;
+    let missing = |what| Refusal::new(what, Reason::Truncated);
+    let rcp = proof.identity.as_ref().and_then(Identity::claimed);
+    let raw = proof.raw.as_ref().ok_or_else(|| missing("record"))?;
+    let name = RecordName {
+        rcp: rcp.ok_or_else(|| missing("charter"))?,
+        record: Header::decode(&raw.header)?.record,
+    };
+    verify_proof(&name, proof)
 }
 
 /// A record's bytes as the API carries them, not yet judged.

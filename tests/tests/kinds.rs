@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use corridor_client::{Client, RecordName, body};
+use corridor_client::{Client, RecordName, body, read_proof_file};
 use corridor_proto::kinds::Kind;
 use corridor_proto::{Hash, LogId, RcpId};
 use corridor_tests::command::corridor;
@@ -200,5 +200,49 @@ async fn a_template_says_what_has_to_be_put_into_it() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// A proof in a file is good on any computer, and for nobody once a bit of it is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_proves_a_record_without_a_node() -> Result<()> {
+    let mut office = Office::open("Budapest Process", true).await?;
+    let public = office.circle("public")?;
+    let record = office.publish("Proved", &[public]).await?;
+    let name = format!("rcps/{}/records/{record}", office.rcp);
+    let folder = tempfile::tempdir()?;
+    let at = folder.path().to_str().context("a path")?;
+    let profile = office.profile();
+    let profile = profile.to_str().context("a path")?;
+    let save = format!("corridor --profile \"{profile}\" record verify {name} --save \"{at}\"");
+    for _ in 0..2 {
+        let (code, said) = corridor(&save).await;
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("verified: signature, line, checkpoint, charter"),
+            "{said}"
+        );
+    }
+    office.close().await?;
+    let files: Vec<_> = std::fs::read_dir(at)?.collect::<Result<_, _>>()?;
+    assert_eq!(files.len(), 1, "saved once");
+    let path = files[0].path();
+    let verify = format!("corridor verify \"{}\"", path.to_str().context("a path")?);
+    let (code, said) = corridor(&verify).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains(&office.rcp.to_string()) && said.contains("Proved"),
+        "{said}"
+    );
+    let good = std::fs::read(&path)?;
+    for at in (0..good.len()).step_by(7) {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert!(read_proof_file(&bad).is_err(), "bit 0 of byte {at}");
+    }
+    std::fs::write(&path, &good[..good.len() - 1])?;
+    let (code, said) = corridor(&verify).await;
+    assert_eq!(code, 7, "{said}");
+    assert!(said.contains("ask for the file anew"), "{said}");
     Ok(())
 }

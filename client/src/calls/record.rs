@@ -8,6 +8,7 @@ use corridor_proto::charter::Charter;
 use corridor_proto::kinds::Kind;
 use corridor_proto::record::VerifiedRecord;
 use corridor_proto::{RcpId, Reason, RecordId, Refusal};
+use prost::Message;
 
 use super::present;
 use crate::check::CheckedRecord;
@@ -389,14 +390,37 @@ impl Client {
     /// [`ClientError::Unverified`] for the first thing that does not verify, or for a charter that
     /// ends before one that was seen on this connection, or contradicts it.
     pub async fn verified_record(&self, name: &RecordName) -> Result<VerifiedAnswer, ClientError> {
+        self.verify(name, self.prove(name).await?)
+    }
+
+    /// The same, and a file that proves it to whoever has no node: [`crate::read_proof_file`].
+    ///
+    /// # Errors
+    /// As [`Client::verified_record`].
+    pub async fn proof_file(
+        &self,
+        name: &RecordName,
+    ) -> Result<(VerifiedAnswer, Vec<u8>), ClientError> {
+        let proof = self.prove(name).await?;
+        let file = proof.encode_to_vec();
+        Ok((self.verify(name, proof)?, file))
+    }
+
+    async fn prove(&self, name: &RecordName) -> Result<v1::ProveRecordResponse, ClientError> {
         let message = v1::ProveRecordRequest {
             name: name.to_string(),
         };
-        let proof = self
-            .read(message, |channel, request| async move {
-                service(channel).prove_record(request).await
-            })
-            .await?;
+        self.read(message, |channel, request| async move {
+            service(channel).prove_record(request).await
+        })
+        .await
+    }
+
+    fn verify(
+        &self,
+        name: &RecordName,
+        proof: v1::ProveRecordResponse,
+    ) -> Result<VerifiedAnswer, ClientError> {
         let known = self.charters().of(&name.rcp).cloned();
         let answer = verify_proof_beside(name, proof, known.as_ref())?;
         self.charters().learn(&answer.identity().charter)?;

@@ -36,6 +36,12 @@ pub(super) enum Failure {
         "{0} of these should verify and did not; list again, and do not use them if that stays so"
     )]
     Unproved(usize),
+    /// A file that should prove a record and does not.
+    #[error("{path}: {refusal}; ask for the file anew, and do not use it")]
+    Proof {
+        path: PathBuf,
+        refusal: corridor_proto::Refusal,
+    },
     /// A question was answered with no.
     #[error("nothing was changed")]
     Declined,
@@ -86,7 +92,10 @@ impl Failure {
             Self::NotFound(_) => 3,
             Self::NoText(_) | Self::Withdrawn => 5,
             Self::Declined | Self::File { .. } | Self::Input(_) | Self::Output(_) => 1,
-            Self::TooLarge { .. } | Self::NotJson { .. } | Self::Unproved(_) => 7,
+            Self::TooLarge { .. }
+            | Self::NotJson { .. }
+            | Self::Unproved(_)
+            | Self::Proof { .. } => 7,
             Self::Interrupted => 130,
         }
     }
@@ -100,6 +109,7 @@ impl Failure {
             Self::NotFound(_) => "NOT_FOUND",
             Self::NoText(_) => "NO_TEXT",
             Self::Unproved(_) => "UNPROVED",
+            Self::Proof { refusal, .. } => refusal.reason.code(),
             Self::Declined => "DECLINED",
             Self::File { .. } | Self::Input(_) | Self::Output(_) => "FILE",
             Self::Interrupted => "INTERRUPTED",

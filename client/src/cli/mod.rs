@@ -15,6 +15,7 @@ mod fail;
 mod find;
 mod peer;
 mod preview;
+mod proof;
 mod record;
 mod recover;
 mod render;
@@ -86,6 +87,9 @@ enum Command {
     /// Shows your records as a partner may read them now
     #[command(before_help = preview::PREVIEW_EXAMPLES)]
     Preview(preview::PreviewArgs),
+    /// Verifies files that prove records, without a node
+    #[command(before_help = proof::EXAMPLES)]
+    Verify(proof::FilesArgs),
     /// Says why a partner may or may not read a record
     #[command(before_help = preview::EXPLAIN_EXAMPLES)]
     Explain(preview::ExplainArgs),
@@ -121,8 +125,12 @@ async fn command(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
     if let Command::Record(record::Command::Template(args)) = &cli.command {
         return record::template(args, screen, cli.global.json);
     }
+    if let Command::Verify(args) = &cli.command {
+        return proof::files(args, screen, cli.global.json);
+    }
     let mut session = Session::open(&cli.global, screen).await?;
     match cli.command {
+        Command::Verify(args) => proof::files(&args, session.screen, session.json),
         Command::Status => status::run(&mut session).await,
         Command::Peer(command) => peer::run(&mut session, command).await,
         Command::Circle(command) => circle::run(&mut session, command).await,
@@ -169,7 +177,7 @@ mod tests {
             corridor record list, corridor record show, corridor record verify, \
             corridor record watch, corridor recover, corridor recover status, \
             corridor recover copy-is-gone, corridor recover sign, corridor recover show, \
-            corridor recover void, corridor preview, corridor explain";
+            corridor recover void, corridor preview, corridor verify, corridor explain";
         assert_eq!(words.join(", "), expect);
     }
 

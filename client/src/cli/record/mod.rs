@@ -6,10 +6,13 @@ mod read;
 mod told;
 mod write;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use corridor_proto::kinds::Kind;
 
 use super::fail::Failure;
+use super::proof;
 use super::screen::Screen;
 use super::session::Session;
 use crate::body;
@@ -71,9 +74,11 @@ pub(super) enum Command {
         corridor record show k3v7qa\n  \
         corridor record show k3v7qa --json")]
     Show(RecordArg),
-    /// Verifies a record from the charter of its RCP alone
-    #[command(before_help = "Examples:\n  corridor record verify k3v7qa")]
-    Verify(RecordArg),
+    /// Verifies a record from the charter of its RCP alone, and saves what proves it
+    #[command(before_help = "Examples:\n  \
+        corridor record verify k3v7qa\n  \
+        corridor record verify k3v7qa --save proofs   (corridor verify FILE needs no node)")]
+    Verify(VerifyArgs),
     /// Follows changes of records as they come
     #[command(before_help = "Examples:\n  \
         corridor record watch\n  \
@@ -95,8 +100,17 @@ pub(super) struct RecordArg {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// Write the proof to a new file in this folder
+    #[arg(long, value_name = "FOLDER")]
+    save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DraftArgs {
-    /// practice, lesson, recommendation, guideline or profile
+    /// practice, lesson, meeting or another kind of record
     kind: String,
     /// The record as JSON; - for standard input
     #[arg(value_name = "FILE|-")]
@@ -231,7 +245,9 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
         Command::Withdraw(args) => write::withdraw(session, args).await,
         Command::List(args) => read::list(session, args).await,
         Command::Show(args) => read::show(session, args).await,
-        Command::Verify(args) => read::verify(session, args).await,
+        Command::Verify(args) => {
+            proof::ask(session, &args.record.record, args.save.as_deref()).await
+        }
         Command::Watch(args) => read::watch(session, args).await,
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! **Invariant:** "verified" is written only of what this program verified itself.
 
-use corridor_proto::Hash;
 use corridor_proto::kinds::{Shown, Summary, summarise};
-use corridor_proto::record::{Header, VerifiedRecord};
+use corridor_proto::record::VerifiedRecord;
 use serde_json::{Value, json};
 
 use super::told;
@@ -13,16 +12,16 @@ use super::{ListArgs, RecordArg, WatchArgs};
 use crate::body;
 use crate::calls::ReadRecord;
 use crate::check::{Check, CheckedRecord, Unverified, kind_word};
+use crate::cli::dates;
 use crate::cli::fail::Failure;
 use crate::cli::find::{peer_id, record_row};
+use crate::cli::proof::{from, header_json, is_not_found};
 use crate::cli::render::{
     count_of, in_languages, list_json, record_json, record_state, short, standings, title,
 };
 use crate::cli::session::{Session, Whose};
-use crate::cli::{dates, status};
-use crate::error::{ClientError, Fault, FaultKind};
+use crate::error::ClientError;
 use crate::names::{RcpName, RecordName};
-use crate::proof::VerifiedAnswer;
 use crate::shown::safe_line;
 use crate::v1;
 
@@ -124,10 +123,6 @@ fn without_text(state: v1::RecordState) -> String {
     }
 }
 
-fn is_not_found(error: &ClientError) -> bool {
-    error.fault().map(Fault::kind) == Some(FaultKind::NotFound)
-}
-
 /// A record that was never published is a draft, or nothing.
 async fn show_draft(
     session: &mut Session<'_>,
@@ -163,12 +158,6 @@ async fn show_draft(
 }
 
 /// Whom a verified record is from: the name on its RCP's card, and the identifier.
-fn from(answer: &VerifiedAnswer) -> String {
-    let card = answer.identity().card.card();
-    let names: Vec<_> = card.names.iter().map(status::card_name).collect();
-    format!("{} ({})", title(&names), short(&card.rcp.to_string()))
-}
-
 async fn shown(
     session: &mut Session<'_>,
     read: &ReadRecord,
@@ -296,85 +285,6 @@ fn say_withdrawal(
             safe_line(&withdrawal.replacement)
         ));
     }
-}
-
-/// What was signed, as JSON.
-fn header_json(header: &Header, version_hash: Hash) -> Value {
-    json!({
-        "rcp": header.rcp.to_string(),
-        "record": header.record.to_string(),
-        "version": header.version.to_string(),
-        "kind": kind_word(header.kind),
-        "timeMs": header.time.0.to_string(),
-        "keySeq": header.key_seq,
-        "versionHash": version_hash.to_string(),
-    })
-}
-
-/// Why there is no proof: a record that is there, such as a withdrawn one, has no text any more.
-async fn without_proof(session: &Session<'_>, name: &RecordName, error: ClientError) -> Failure {
-    match session.client.record(name).await {
-        Ok(read) => Failure::NoText(record_state(read.record.state())),
-        Err(_) => error.into(),
-    }
-}
-
-pub(super) async fn verify(session: &mut Session<'_>, args: RecordArg) -> Result<(), Failure> {
-    let name: RecordName = session.record(&args.record, Whose::Anybodys).await?;
-    let answer = match session.client.verified_record(&name).await {
-        Err(error) if is_not_found(&error) => {
-            return Err(without_proof(session, &name, error).await);
-        }
-        answer => answer?,
-    };
-    let head = answer.checkpoint().checkpoint();
-    let mut value = header_json(answer.header(), answer.record().version_hash());
-    value["log"] = Value::String(head.log.to_string());
-    value["index"] = Value::String(answer.index().to_string());
-    value["logSize"] = Value::String(head.size.to_string());
-    value["checkpoint"] = Value::String(answer.checkpoint().note().to_owned());
-    if session.print_json(|| Ok(json!({ "verified": value })))? {
-        return Ok(());
-    }
-    let charter = &answer.identity().charter;
-    let row = |what: &str, how: String| vec![format!("  {what}"), how];
-    session
-        .screen
-        .data(format!("{} of {}", name.record, from(&answer)));
-    session.screen.table(&[
-        row(
-            "signature",
-            format!(
-                "version {}, by key {}",
-                answer.header().version,
-                answer.header().key_seq
-            ),
-        ),
-        row(
-            "line",
-            format!(
-                "number {} of log {}",
-                answer.index(),
-                short(&head.log.to_string())
-            ),
-        ),
-        row(
-            "checkpoint",
-            format!(
-                "{} lines, by the current key, {}",
-                head.size,
-                charter.current_seq()
-            ),
-        ),
-        row("charter", format!("identifier {}", name.rcp)),
-    ]);
-    session
-        .screen
-        .data("verified: signature, line, checkpoint, charter");
-    session
-        .screen
-        .say("It says nothing about a withdrawal since; corridor record show does.");
-    Ok(())
 }
 
 /// The day on which a record was signed or withdrawn.
