@@ -18,8 +18,12 @@ import protobuf_reader as pb
 from corridor_protocol import Header, Refused
 
 
+FILE_BYTES_MAX = 2 * 1024 * 1024
+
+
 def prove(data: bytes) -> Header:
     """The header of the record that a file proves."""
+    corridor.demand(len(data) <= FILE_BYTES_MAX, "TOO_LONG")
     message = corridor.parse(data)
     identity = corridor.verify_identity(corridor.parse(pb.one_bytes(message, 1)))
     raw = corridor.parse(pb.one_bytes(message, 2))
@@ -43,7 +47,7 @@ def main() -> int:
     for path in paths:
         try:
             header = prove(path.read_bytes())
-        except (Refused, OSError) as error:
+        except (Refused, OSError, pb.NotAMessage) as error:
             print(f"{path.name}  FAILED  {getattr(error, 'code', error)}")
             failed += 1
         else:

@@ -8,6 +8,7 @@ use corridor_rules::Reader;
 use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::ingest::HEAD_LACKING;
 use corridor_rules::visibility::may_read;
+use corridor_tests::sim::network::Stream;
 use corridor_tests::sim::run::{BYTES_CHECKED, grown, plan_of};
 use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
 
@@ -303,8 +304,8 @@ fn is_hidden_at_once_and_erased_after_a_day(
     world.check_rebuilt(1);
 }
 
-#[test]
-fn a_receipt_that_its_owner_has_waits_a_little_when_the_two_meet_again() {
+/// Two partners that have met, with one record of the first in its public log.
+fn two_that_met() -> (World, LogId) {
     let mut world = World::new(Plan {
         seed: 5,
         nodes: 2,
@@ -325,6 +326,12 @@ fn a_receipt_that_its_owner_has_waits_a_little_when_the_two_meet_again() {
     world.publish_draft_in(0, vec![public]);
     world.connect((0, 1));
     world.rest();
+    (world, public)
+}
+
+#[test]
+fn a_receipt_that_its_owner_has_waits_a_little_when_the_two_meet_again() {
+    let (mut world, public) = two_that_met();
     world.pass(61_000);
     world.rest();
     let holder = world.nodes[1].rcp;
@@ -344,4 +351,60 @@ fn a_receipt_that_its_owner_has_waits_a_little_when_the_two_meet_again() {
         said(&world) > before,
         "and the receipt is given all the same"
     );
+}
+
+/// Both said that they have the same, and meanwhile the one has more: its lines may come before its
+/// hello, since the two streams are not ordered with each other.
+#[test]
+fn news_that_overtake_the_hello_are_not_lost() {
+    let (mut world, public) = two_that_met();
+    let pair = (0, 1);
+    world.connections.clear();
+    world.connect(pair);
+    world.save_draft(0);
+    world.publish_draft_in(0, vec![public]);
+    world.deliver(pair, 0, Stream::Session);
+    let waits =
+        |world: &World, stream| world.connections[&pair].ends[1].waiting().contains(&stream);
+    assert!(waits(&world, Stream::Carry), "lines are on their way");
+    world.deliver(pair, 1, Stream::Carry);
+    assert!(waits(&world, Stream::Session), "and the hello too");
+    world.rest();
+    let refusals = world.connections[&pair].ends[1].link.refusals();
+    assert_eq!(refusals, 0);
+    let logs = [0, 1].map(|at| world.nodes[at].model.logs[&public].clone());
+    assert_eq!(logs[0].size(), logs[1].size(), "all lines came");
+    assert_eq!(logs[1].missing, [].into(), "and all texts");
+}
+
+/// Both said that they have the same, and meanwhile the reader lost a circle: it is told so, and
+/// follows the circle again once it reads it again.
+#[test]
+fn a_right_that_is_lost_while_the_hellos_cross_comes_back_with_all_that_it_gives() {
+    let (mut world, _) = two_that_met();
+    let pair = (0, 1);
+    let circle = circle_for_the_other(&mut world);
+    world.save_draft(0);
+    world.publish_draft_in(0, vec![circle]);
+    world.rest();
+    let size = |world: &World, at: usize| world.nodes[at].model.logs[&circle].size();
+    assert_eq!(size(&world, 0), size(&world, 1));
+    world.connections.clear();
+    world.connect(pair);
+    while is_read(&world, circle) {
+        world.set_readers(0);
+    }
+    world.deliver(pair, 0, Stream::Session);
+    world.rest();
+    assert!(
+        world.connections[&pair].ends[0].link.has_stopped_serving(),
+        "the connection is to end"
+    );
+    while !is_read(&world, circle) {
+        world.set_readers(0);
+    }
+    world.save_draft(0);
+    world.publish_draft_in(0, vec![circle]);
+    world.rest();
+    assert_eq!(size(&world, 0), size(&world, 1), "on the same connection");
 }

@@ -138,7 +138,10 @@ impl Stranger {
             last_start_number: StartNumber::ZERO.as_bytes().to_vec(),
             start_signature: sign_start(&self.signing, &self.rcp, &number).to_vec(),
             last_start_signature: Vec::new(),
-            state: None,
+            state: Some(v1::StateFrame {
+                serving: v1::Serving::Active.into(),
+                ..v1::StateFrame::default()
+            }),
         })
     }
 

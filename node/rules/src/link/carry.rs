@@ -7,7 +7,7 @@ use corridor_proto::record::{Header, SignedRecord};
 use corridor_proto::{LogId, RcpId, Reason, Refusal, v1, wire};
 use prost::Message;
 
-use super::{Closing, Context, Following, Link, Output, Serving, carry, reads};
+use super::{Closing, Context, Following, Link, Output, Serving, carry, gone, reads};
 use crate::evidence;
 use crate::ingest::{Arrival, Unverified};
 use crate::limits::{
@@ -29,8 +29,16 @@ impl Link {
         let bytes = u64::try_from(frame.encoded_len()).unwrap_or(u64::MAX);
         let Some(frame) = frame.frame else { return };
         if self.hello.is_none() {
-            // The two streams are not ordered with each other: what overtook the hello waits.
-            let may_overtake = matches!(frame, Frame::Pull(_) | Frame::Want(_) | Frame::Credit(_));
+            // The two streams are not ordered with each other: what overtook the hello waits. With
+            // packages the peer goes on where both are, once it has heard our hello.
+            let may_overtake = match frame {
+                Frame::Pull(_) | Frame::Want(_) | Frame::Credit(_) => true,
+                Frame::Package(_) => {
+                    self.early_bytes = self.early_bytes.saturating_add(bytes);
+                    self.early_bytes <= CREDIT_BYTES
+                }
+                _ => false,
+            };
             if !may_overtake || self.early.len() >= EARLY_FRAMES_MAX {
                 return self.refused(Refusal::new("carry frame", Reason::OutOfOrder), out);
             }
@@ -91,11 +99,7 @@ impl Link {
             .get(&id)
             .filter(|_| reads(context, &id, &self.peer));
         let Some(log) = log else {
-            let gone = v1::Gone {
-                log: pull.log.clone(),
-                ranges: Vec::new(),
-            };
-            out.push(carry(Frame::Gone(gone)));
+            out.push(gone(&id));
             return Ok(());
         };
         // What was not yet compared with what readers hold may be older than their rights.
@@ -107,8 +111,7 @@ impl Link {
         let until = held.map_or(0, |head| head.checkpoint.size);
         // Only what reaches a signed root is passed on; who has more asks somebody else.
         if !is_ours && pull.from.max(pull.target) > until {
-            let (log, ranges) = (pull.log.clone(), Vec::new());
-            out.push(carry(Frame::Gone(v1::Gone { log, ranges })));
+            out.push(gone(&id));
             return Ok(());
         }
         if pull.from > log.size() || pull.target > log.size() {

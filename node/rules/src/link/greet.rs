@@ -7,7 +7,7 @@ use corridor_proto::wire::{self, Identity};
 use corridor_proto::{LogId, RcpId, Reason, Refusal, StartNumber, UnixMillis, v1};
 
 use super::session::{announcement, held_heads};
-use super::{Closing, Context, Link, Output, Serving, have_of, serving_as, session};
+use super::{Closing, Context, Link, Output, Serving, gone, have_of, reads, serving_as, session};
 use crate::fact::SignedStart;
 use crate::ingest::{ANOTHER_COPY_RAN, Arrival};
 use crate::log::Log;
@@ -72,6 +72,10 @@ impl Link {
         }
         let start = signed_start(&hello.start_number, &hello.start_signature)?;
         let seen = signed_start(&hello.last_start_number, &hello.last_start_signature)?;
+        let state = hello
+            .state
+            .filter(|state| state.serving() != v1::Serving::Unspecified);
+        let state = state.ok_or(Refusal::new("state", Reason::Malformed))?;
         let awaited = model.awaited.contains(&self.peer);
         if !seen.number.is_zero() && (awaited || !model.starts.contains(&seen.number)) {
             // Only our own key can say that we started: a peer's word stops nobody.
@@ -96,7 +100,6 @@ impl Link {
             out.push(Output::Arrival(Arrival::Start { rcp, start }));
         }
         let same = hello.have.as_slice() == self.have.as_bytes().as_slice();
-        let state = hello.state;
         self.hello = Some(hello);
         if !same {
             self.same.clear();
@@ -112,16 +115,30 @@ impl Link {
         }
         self.learn_relayed(context);
         if same {
-            self.go_on(state, context);
+            self.go_on(state, context, out);
         }
         Ok(())
     }
 
     /// Both sides know the same: they lead each other along all that they share, from its end.
-    fn go_on(&mut self, state: Option<v1::StateFrame>, context: &Context<'_>) {
+    fn go_on(&mut self, state: v1::StateFrame, context: &Context<'_>, out: &mut Vec<Output>) {
         self.their_have = true;
-        state.into_iter().for_each(|state| self.served(state));
-        let takes = !matches!(self.served_as, None | Some(v1::Serving::Left));
+        self.served(state);
+        let takes = self.served_as != Some(v1::Serving::Left);
+        let ours = |id: &LogId| {
+            context
+                .model
+                .logs
+                .get(id)
+                .is_some_and(|log| log.owner == context.model.me)
+        };
+        for id in self.announced.keys().filter(|id| ours(id)) {
+            // It counts as pulled, but the right to read it was lost since we said hello.
+            if !reads(context, id, &self.peer) {
+                self.stopped_serving = true;
+                out.push(gone(id));
+            }
+        }
         let readable: Vec<&Log> = self.readable(context).collect();
         for log in readable {
             if !log.missing.is_empty() {

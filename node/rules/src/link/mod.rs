@@ -246,6 +246,8 @@ pub struct Link {
     hello: Option<v1::SessionHello>,
     identities: u32,
     early: Vec<v1::CarryFrame>,
+    /// Bytes of the packages among them.
+    early_bytes: u64,
     their_have: bool,
     their_have_logs: usize,
     /// What both say in their hellos if they know the same.
@@ -303,6 +305,7 @@ impl Link {
             hello: None,
             identities: 0,
             early: Vec::new(),
+            early_bytes: 0,
             their_have: false,
             their_have_logs: 0,
             have: Hash::ZERO,
@@ -506,12 +509,7 @@ impl Link {
             let stays = reads(context, id, &peer);
             if !stays {
                 self.stopped_serving = true;
-                let log = id.as_bytes().to_vec();
-                let ranges = Vec::new();
-                out.push(carry(v1::carry_frame::Frame::Gone(v1::Gone {
-                    log,
-                    ranges,
-                })));
+                out.push(gone(id));
             }
             stays
         });
@@ -537,6 +535,12 @@ fn session(frame: v1::session_frame::Frame) -> Output {
     let frame = Some(frame);
     let padding = Vec::new();
     Output::Session(wire::pad(v1::SessionFrame { frame, padding }))
+}
+
+/// That a log is not to be had, or no longer.
+fn gone(log: &LogId) -> Output {
+    let (log, ranges) = (log.as_bytes().to_vec(), Vec::new());
+    carry(v1::carry_frame::Frame::Gone(v1::Gone { log, ranges }))
 }
 
 fn carry(frame: v1::carry_frame::Frame) -> Output {
