@@ -18,16 +18,31 @@ pub(crate) fn of(kind: RecordKind, body: &[u8]) -> Vec<(String, String)> {
     let Ok(message) = read(kinds::message_name(kind), body) else {
         return Vec::new();
     };
-    let fields = message.fields();
-    let fields = fields.filter(|(field, _)| !TOLD.contains(&field.name()));
-    let rows = fields.map(|(field, value)| (field.name().replace('_', " "), told(&field, value)));
-    rows.collect()
+    let mut rows = Vec::new();
+    for (field, value) in message.fields() {
+        if TOLD.contains(&field.name()) {
+            continue;
+        }
+        let name = field.name().replace('_', " ");
+        match value {
+            // Each part is a row of its own: a paragraph is to be read.
+            Value::List(parts) if is_parts(&field) => {
+                let parts = parts.iter().zip(1_usize..);
+                rows.extend(parts.map(|(part, at)| (format!("{name} {at}"), one_of(&field, part))));
+            }
+            value => rows.push((name, told(&field, value))),
+        }
+    }
+    if message.unknown_fields().next().is_some() {
+        let what = "some of it needs a newer version of this program";
+        rows.push(("not understood".to_owned(), what.to_owned()));
+    }
+    rows
 }
 
 fn told(field: &FieldDescriptor, value: &Value) -> String {
     match value {
         Value::List(values) if is_text(field) => texts(values),
-        Value::List(values) if is_long(field) => values.len().to_string(),
         Value::List(values) => {
             let told = values.iter().map(|one| one_of(field, one));
             told.collect::<Vec<_>>().join(", ")
@@ -42,8 +57,9 @@ fn is_text(field: &FieldDescriptor) -> bool {
 }
 
 /// Whether it is a list of parts, each with texts of its own.
-fn is_long(field: &FieldDescriptor) -> bool {
-    matches!(field.kind(), Kind::Message(message) if message.name() != "Link")
+fn is_parts(field: &FieldDescriptor) -> bool {
+    let is_part = |name: &str| !matches!(name, "Link" | "LanguageText");
+    matches!(field.kind(), Kind::Message(message) if is_part(message.name()))
 }
 
 fn one_of(field: &FieldDescriptor, value: &Value) -> String {

@@ -42,6 +42,9 @@ pub(super) enum Failure {
         path: PathBuf,
         refusal: corridor_proto::Refusal,
     },
+    /// Files that should prove records and do not.
+    #[error("{0} of the files did not verify; ask for them anew, and do not use them")]
+    UnprovedFiles(usize),
     /// A question was answered with no.
     #[error("nothing was changed")]
     Declined,
@@ -95,6 +98,7 @@ impl Failure {
             Self::TooLarge { .. }
             | Self::NotJson { .. }
             | Self::Unproved(_)
+            | Self::UnprovedFiles(_)
             | Self::Proof { .. } => 7,
             Self::Interrupted => 130,
         }
@@ -108,7 +112,7 @@ impl Failure {
             Self::Usage(_) | Self::Kind(_) => "USAGE",
             Self::NotFound(_) => "NOT_FOUND",
             Self::NoText(_) => "NO_TEXT",
-            Self::Unproved(_) => "UNPROVED",
+            Self::Unproved(_) | Self::UnprovedFiles(_) => "UNPROVED",
             Self::Proof { refusal, .. } => refusal.reason.code(),
             Self::Declined => "DECLINED",
             Self::File { .. } | Self::Input(_) | Self::Output(_) => "FILE",

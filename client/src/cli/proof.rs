@@ -2,18 +2,18 @@
 //!
 //! **Invariant:** "verified" is written only of what this program verified itself.
 
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use corridor_proto::Hash;
 use corridor_proto::kinds::Shown;
 use corridor_proto::record::Header;
+use corridor_proto::tree::leaf_hash;
 use serde_json::{Value, json};
 
 use super::fail::Failure;
-use super::render::{record_state, short, title};
+use super::render::{DEMONSTRATION, record_state, short, title};
 use super::screen::Screen;
 use super::session::{Session, Whose};
 use super::status;
@@ -26,6 +26,11 @@ use crate::proof::{VerifiedAnswer, read_proof_file};
 pub(super) const EXAMPLES: &str = "Examples:\n  \
     corridor verify proof-k3v7qa.bin\n  \
     corridor verify proofs/*.bin --json";
+
+/// What a file that verifies does not say.
+const CAVEAT: &str = "A file proves what was signed, not whose key it was: compare the identifier \
+    of the charter with the one that you know of the RCP. It does not say whether the key was \
+    stolen, replaced or the record withdrawn since.";
 
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
@@ -47,6 +52,9 @@ pub(super) async fn ask(
         }
         answer => answer?,
     };
+    if !session.json {
+        say(session.screen, &answer);
+    }
     let saved = save_in.map(|folder| save(folder, &answer, &file));
     let saved = saved.transpose()?;
     let printed =
@@ -54,7 +62,6 @@ pub(super) async fn ask(
     if printed {
         return Ok(());
     }
-    say(session.screen, &answer);
     session
         .screen
         .say("It says nothing about a withdrawal since; corridor record show does.");
@@ -69,32 +76,36 @@ pub(super) async fn ask(
 
 /// Verifies files, without a node.
 pub(super) fn files(args: &FilesArgs, screen: &mut Screen, json: bool) -> Result<(), Failure> {
-    let mut failed = None;
-    let mut told = Vec::new();
+    let (mut told, mut failed) = (Vec::new(), 0);
     for path in &args.files {
+        let file = path.display().to_string();
         match read(path) {
-            Ok(answer) if json => told.push(told_json(&answer)),
-            Ok(answer) => say(screen, &answer),
-            Err(failure) => {
+            Ok(answer) => {
                 if !json {
+                    screen.data(file.clone());
+                    say(screen, &answer);
+                }
+                told.push(json!({ "file": file, "verified": told_json(&answer) }));
+            }
+            Err(failure) => {
+                failed += 1;
+                if !json {
+                    screen.data(format!("{file}\n  NOT verified"));
                     screen.say(failure.to_string());
                 }
-                failed = Some(failure);
+                told.push(json!({ "file": file, "error": failure.to_string() }));
             }
         }
     }
-    if let Some(failure) = failed {
-        return Err(failure);
-    }
     if json {
-        screen.json(&json!({ "verified": told }));
-        return Ok(());
+        screen.json(&json!({ "files": told }));
+    } else {
+        screen.data(CAVEAT);
     }
-    screen.say(
-        "A file proves what was signed, not whose key it was: compare the identifier of the \
-         charter with the one that you know of the RCP. It says nothing about a withdrawal since.",
-    );
-    Ok(())
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::UnprovedFiles(failed)),
+    }
 }
 
 fn read(path: &Path) -> Result<VerifiedAnswer, Failure> {
@@ -121,17 +132,19 @@ fn read(path: &Path) -> Result<VerifiedAnswer, Failure> {
 /// Writes a proof to a file of its own, unless it is there, and gives its path.
 fn save(folder: &Path, answer: &VerifiedAnswer, file: &[u8]) -> Result<String, Failure> {
     let record = answer.header().record.to_string();
-    let version = answer.header().version;
-    let path = folder.join(format!("proof-{}-{version}.bin", short(&record)));
+    let hash = leaf_hash(file).to_string();
+    let name = format!("proof-{}-{}.bin", short(&record), short(&hash));
+    let path = folder.join(name);
     let failed = |source| Failure::File {
         path: path.clone(),
         source,
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
     if !std::fs::read(&path).is_ok_and(|bytes| bytes == file) {
-        let new = OpenOptions::new().write(true).create_new(true).open(&path);
-        new.and_then(|mut new| new.write_all(file))
-            .map_err(failed)?;
+        // Whole or not at all, also if something of that name was cut short.
+        let part = path.with_extension("part");
+        std::fs::write(&part, file).map_err(failed)?;
+        std::fs::rename(&part, &path).map_err(failed)?;
     }
     Ok(path.display().to_string())
 }
@@ -144,6 +157,9 @@ fn say(screen: &mut Screen, answer: &VerifiedAnswer) {
     screen.data(format!("{} of {}", header.record, from(answer)));
     if let Shown::Understood(summary) = answer.shown() {
         screen.data(title(&summary.title));
+        if summary.demonstration {
+            screen.data(DEMONSTRATION);
+        }
     }
     screen.table(&[
         row(
@@ -161,7 +177,7 @@ fn say(screen: &mut Screen, answer: &VerifiedAnswer) {
         row(
             "checkpoint",
             format!(
-                "{} lines, by the current key, {}",
+                "{} lines, by key {}, the newest in the charter",
                 head.size,
                 charter.current_seq()
             ),

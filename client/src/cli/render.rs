@@ -21,6 +21,10 @@ pub(super) fn short_name(name: &str) -> String {
     short(name.rsplit('/').next().unwrap_or_default())
 }
 
+/// Said of every record that its RCP did not publish.
+pub(super) const DEMONSTRATION: &str =
+    "Demonstration: written from public sources; its RCP did not publish it.";
+
 /// A text in one of its languages, English if there is one, on one line.
 pub(super) fn title(texts: &[v1::LanguageText]) -> String {
     let english = texts

@@ -38,8 +38,14 @@ impl Body for Act {
         let where_ = "with suggest_correction and offer_translation";
         checks.only_if(mends, "field", !self.field.is_empty(), where_);
         checks.day("until", &self.until);
-        let ends = matches!(verb, ActVerb::Suspend | ActVerb::Tentatively);
-        let where_ = "with suspend and tentatively";
+        if verb == ActVerb::Extend && self.until.is_empty() {
+            checks.missing("until");
+        }
+        let ends = matches!(
+            verb,
+            ActVerb::Suspend | ActVerb::Tentatively | ActVerb::Extend
+        );
+        let where_ = "with extend, suspend and tentatively";
         checks.only_if(ends, "until", !self.until.is_empty(), where_);
         self.check_particulars(checks);
     }
@@ -79,6 +85,13 @@ impl Act {
         checks.ids("counted", &self.counted, COUNTED_MAX);
         let is_said = !self.counted.is_empty();
         checks.only_if(verb == ActVerb::Close, "counted", is_said, "with close");
+        let offers = verb == ActVerb::OfferTranslation;
+        if offers && self.origin.is_none() {
+            checks.missing("origin");
+        }
+        checks.optional_choice::<v1::TranslationOrigin>("origin", self.origin);
+        let is_said = self.origin.is_some();
+        checks.only_if(offers, "origin", is_said, "with offer_translation");
         let compares = matches!(verb, ActVerb::SameAs | ActVerb::NotSameAs);
         if compares {
             checks.required_link("other", self.other.as_ref());
@@ -118,7 +131,7 @@ mod tests {
     #[test]
     fn an_act_is_about_an_exact_version() {
         refuses(Kind::Act, act(), |a| a.about = None, &["about"]);
-        refuses(Kind::Act, act(), |a| a.verb = 21, &["verb"]);
+        refuses(Kind::Act, act(), |a| a.verb = 22, &["verb"]);
         refuses(
             Kind::Act,
             act(),
@@ -130,10 +143,19 @@ mod tests {
     #[test]
     fn each_verb_has_what_belongs_to_it_and_nothing_else() {
         use ActVerb::*;
-        for verb in [Comment, ProposeText, SuggestCorrection, OfferTranslation] {
+        for verb in [Comment, ProposeText, SuggestCorrection] {
             holds(verb, |_| {}, &["text"]);
             holds(verb, |a| a.text = english(2), &[]);
         }
+        let offers = |a: &mut Act| {
+            a.text = english(2);
+            a.origin = Some(v1::TranslationOrigin::HumanChecked.into());
+        };
+        holds(OfferTranslation, |_| {}, &["text", "origin"]);
+        holds(OfferTranslation, offers, &[]);
+        holds(Comment, offers, &["origin"]);
+        holds(Extend, |_| {}, &["until"]);
+        holds(Extend, |a| a.until = "2026-05-12".into(), &[]);
         for verb in [
             Apply,
             Accept,

@@ -45,13 +45,16 @@ impl Body for Contribution {
             checks.not_before(("comment_round.to", &round.to), from);
         }
         checks.choice::<EndorsementMode>("endorsement_mode", self.endorsement_mode);
-        if self.endorsement_mode() == EndorsementMode::Silence {
-            checks.required_day("endorse_by", &self.endorse_by);
-        } else {
-            checks.day("endorse_by", &self.endorse_by);
+        let by_silence = self.endorsement_mode() == EndorsementMode::Silence;
+        if by_silence && self.endorse_by.is_empty() {
+            checks.missing("endorse_by");
         }
+        checks.day("endorse_by", &self.endorse_by);
         checks.link("reuse_of", self.reuse_of.as_ref());
         checks.text("eligibility", &self.eligibility, &TextRule::OPTIONAL);
+        if by_silence && self.asked.is_empty() {
+            checks.missing("asked");
+        }
         checks.ids("asked", &self.asked, RCPS_MAX);
     }
 
@@ -104,25 +107,33 @@ impl Body for Endorsement {
     const MESSAGE: &'static str = "Endorsement";
 
     fn check(&self, checks: &mut Checks) {
-        let source_texts = [("reservation", &self.reservation[..])];
-        envelope::check(self.envelope.as_ref(), &Rules::of(&source_texts), checks);
+        envelope::check(self.envelope.as_ref(), &Rules::of(&[]), checks);
         checks.version("contribution", self.contribution.as_ref());
         checks.choice::<Position>("position", self.position);
         checks.choice::<v1::EndorsementBasis>("basis", self.basis);
         checks.countries("states_dissociating", &self.states_dissociating);
+        let named = !self.states_dissociating.is_empty();
+        envelope::names_no_state(self.envelope.as_ref(), "states_dissociating", named, checks);
         checks.numbers("paragraphs", &self.paragraphs);
         let explains = matches!(
             self.position(),
             Position::WithReservation | Position::Object
         );
-        let rule = TextRule::required_if(explains);
-        checks.text("reservation", &self.reservation, &rule);
+        if explains && self.reservations.is_empty() {
+            checks.missing("reservations");
+        }
+        for (i, one) in self.reservations.iter().enumerate() {
+            checks.numbers(&format!("reservations[{i}].paragraphs"), &one.paragraphs);
+            let at = format!("reservations[{i}].text");
+            checks.text(&at, &one.text, &TextRule::REQUIRED);
+        }
         checks.required_day("signed_on", &self.signed_on);
     }
 
     fn into_summary(self, kind: Kind) -> Summary {
         let year = date::year(&self.signed_on).unwrap_or(0);
-        Summary::new(kind, self.envelope, Vec::new(), self.reservation).with_years(year, year)
+        let first = self.reservations.into_iter().next().unwrap_or_default();
+        Summary::new(kind, self.envelope, Vec::new(), first.text).with_years(year, year)
     }
 }
 
@@ -149,7 +160,10 @@ impl Tidy for Endorsement {
         self.envelope.tidy();
         tidy::countries(&mut self.states_dissociating);
         tidy::set(&mut self.paragraphs);
-        self.reservation.tidy();
+        for one in &mut self.reservations {
+            tidy::set(&mut one.paragraphs);
+            one.text.tidy();
+        }
     }
 }
 
@@ -175,6 +189,7 @@ mod tests {
         holds(|c| c.deadline.clear(), &[]);
         holds(|c| c.endorsement_mode = 0, &["endorsement_mode"]);
         holds(|c| c.endorse_by.clear(), &["endorse_by"]);
+        holds(|c| c.asked.clear(), &["asked"]);
         let active = |c: &mut Contribution| {
             c.endorsement_mode = EndorsementMode::Active.into();
             c.endorse_by.clear();
@@ -253,11 +268,26 @@ mod tests {
             &["states_dissociating[1]"],
         );
         holds(|e| e.paragraphs = vec![0, 2], &["paragraphs[0]"]);
-        holds(|e| e.position = Position::Object.into(), &["reservation"]);
-        holds(
-            |e| e.position = Position::WithReservation.into(),
-            &["reservation"],
-        );
+        holds(|e| e.position = Position::Object.into(), &["reservations"]);
+        let with = |e: &mut Endorsement| e.position = Position::WithReservation.into();
+        holds(with, &["reservations"]);
+        let empty = |e: &mut Endorsement| e.reservations = vec![v1::Reservation::default()];
+        holds(empty, &["reservations[0].text"]);
+        let said = |e: &mut Endorsement| {
+            e.position = Position::WithReservation.into();
+            e.reservations = vec![v1::Reservation {
+                paragraphs: vec![2],
+                text: english(4),
+            }];
+        };
+        holds(said, &[]);
+        let unnamed = |e: &mut Endorsement| {
+            let envelope = e.envelope.get_or_insert_default();
+            envelope.no_attribution = true;
+            envelope.countries.clear();
+        };
+        holds(unnamed, &["states_dissociating"]);
+
         holds(|e| e.position = Position::TakeNote.into(), &[]);
     }
 }

@@ -171,6 +171,19 @@ fn handling(envelope: &Envelope, checks: &mut Checks) {
     checks.line("envelope.licence", &envelope.licence);
 }
 
+/// Refuses a State named at `at` where the envelope says that none is.
+pub(super) fn names_no_state(
+    envelope: Option<&Envelope>,
+    at: &str,
+    is_named: bool,
+    checks: &mut Checks,
+) {
+    if is_named && envelope.is_some_and(|envelope| envelope.no_attribution) {
+        let remedy = "leave it out, or allow attribution in the envelope";
+        checks.refuse(at, "names a State where no_attribution is set", remedy);
+    }
+}
+
 /// Whether it names States, by country or by corridor.
 pub(super) fn names_states(envelope: &Envelope) -> bool {
     !envelope.countries.is_empty() || envelope.corridor.is_some()

@@ -31,6 +31,8 @@ impl Body for Meeting {
         if !self.host_country.is_empty() {
             checks.country("host_country", &self.host_country);
         }
+        let named = !self.host_country.is_empty();
+        envelope::names_no_state(self.envelope.as_ref(), "host_country", named, checks);
         checks.line("place", &self.place);
         checks.choice::<v1::MeetingMode>("mode", self.mode);
         checks.lines("chairs", &self.chairs);
@@ -138,11 +140,13 @@ impl Body for Presentation {
     fn check(&self, checks: &mut Checks) {
         let source_texts = [("title", &self.title[..]), ("summary", &self.summary[..])];
         envelope::check(self.envelope.as_ref(), &Rules::of(&source_texts), checks);
-        checks.required_link("invitation", self.invitation.as_ref());
+        checks.link("invitation", self.invitation.as_ref());
         checks.text("title", &self.title, &TextRule::TITLE);
         checks.text("summary", &self.summary, &TextRule::REQUIRED);
         checks.required_day("given_on", &self.given_on);
         checks.links("practices", &self.practices);
+        checks.link("meeting", self.meeting.as_ref());
+        checks.id::<32>("host", &self.host);
     }
 
     fn into_summary(self, kind: Kind) -> Summary {
@@ -252,6 +256,12 @@ mod tests {
         in_meeting(|m| m.host.clear(), &["host"]);
         in_meeting(|m| m.host_country = "Portugal".into(), &["host_country"]);
         in_meeting(|m| m.mode = 0, &["mode"]);
+        let unnamed = |m: &mut Meeting| {
+            let envelope = m.envelope.get_or_insert_default();
+            envelope.no_attribution = true;
+            envelope.countries.clear();
+        };
+        in_meeting(unnamed, &["host_country"]);
         in_meeting(|m| m.level = 11, &["level"]);
         in_meeting(|m| m.openness = 0, &["openness"]);
         in_meeting(|m| m.status = 6, &["status"]);
@@ -289,7 +299,8 @@ mod tests {
         let spoil = |spoil: fn(&mut Presentation), expect: &[&str]| {
             refuses(Kind::Presentation, presentation(), spoil, expect);
         };
-        spoil(|p| p.invitation = None, &["invitation"]);
+        spoil(|p| p.invitation = None, &[]);
+        spoil(|p| p.host.clear(), &["host"]);
         spoil(|p| p.given_on.clear(), &["given_on"]);
         spoil(|p| p.given_on = "2026-05".into(), &["given_on"]);
         spoil(|p| p.practices = vec![link(2), link(1)], &["practices[1]"]);

@@ -178,6 +178,8 @@ pub(super) fn presentation() -> Presentation {
         summary: english(3),
         given_on: "2026-05-12".into(),
         practices: vec![link(2)],
+        meeting: Some(link(3)),
+        host: vec![4; 32],
     }
 }
 
@@ -227,6 +229,7 @@ pub(super) fn contribution() -> Contribution {
         internal_deadline: "2026-04-01".into(),
         endorsement_mode: EndorsementMode::Silence.into(),
         endorse_by: "2026-03-25".into(),
+        asked: vec![vec![2; 32], vec![3; 32]],
         ..Default::default()
     }
 }

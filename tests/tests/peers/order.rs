@@ -63,7 +63,6 @@ async fn before_the_hello_only_what_may_overtake_it_is_kept() -> Result<()> {
     pages.publish(three.stranger.record("Too early")?)?;
     let log = pages.id.as_bytes().to_vec();
     let early = [
-        pages.package(0)?,
         pages.records(&[0], |_| {})?,
         Carried::Gone(v1::Gone {
             log,
@@ -86,6 +85,34 @@ async fn before_the_hello_only_what_may_overtake_it_is_kept() -> Result<()> {
         assert!(wire.take_until(served).await?);
     }
     assert!(!three.office.has_bytes(b"Too early")?);
+    three.the_honest_one_is_served().await
+}
+
+/// A package that overtakes the hello waits for it, and is then judged as any other; no more than
+/// the credit with which a connection begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_that_overtakes_the_hello_waits_for_it() -> Result<()> {
+    let three = Three::meet().await?;
+    let mut pages = three.stranger.pages(LogSeed::ZERO);
+    pages.publish(three.stranger.record("Too early")?)?;
+    let mut wire = three.stranger.dial(&three.office).await?.open().await?;
+    wire.send(pages.package(0)?)?;
+    wire.greet(three.stranger.hello()?).await?;
+    three.is_refused("package", Reason::NotEntitled).await?;
+    assert!(!three.office.has_bytes(b"Too early")?);
+    let large = v1::Package {
+        lines: vec![vec![0; 1 << 20]],
+        ..v1::Package::default()
+    };
+    let most = CREDIT_BYTES >> 20;
+    let mut wire = three.stranger.dial(&three.office).await?.open().await?;
+    for _ in 0..most {
+        wire.send(Carried::Package(large.clone()))?;
+    }
+    three.is_refused("carry frame", Reason::OutOfOrder).await?;
+    wire.greet(three.stranger.hello()?).await?;
+    wire.show_nothing()?;
+    assert!(!wire.is_served(&LogId::ZERO).await?, "the link goes on");
     three.the_honest_one_is_served().await
 }
 

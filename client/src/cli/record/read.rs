@@ -17,7 +17,8 @@ use crate::cli::fail::Failure;
 use crate::cli::find::{peer_id, record_row};
 use crate::cli::proof::{from, header_json, is_not_found};
 use crate::cli::render::{
-    count_of, in_languages, list_json, record_json, record_state, short, standings, title,
+    DEMONSTRATION, count_of, in_languages, list_json, record_json, record_state, short, standings,
+    title,
 };
 use crate::cli::session::{Session, Whose};
 use crate::error::ClientError;
@@ -259,7 +260,7 @@ fn facts(
 
 fn say_summary(screen: &mut crate::cli::Screen, summary: &Summary) {
     if summary.demonstration {
-        screen.data("Demonstration: written from public sources; its RCP did not publish it.");
+        screen.data(DEMONSTRATION);
     }
     for line in in_languages(&summary.summary) {
         screen.data(line);

@@ -43,7 +43,7 @@ pub(super) fn particulars(kind: u16, bytes: &[u8]) -> Vec<Vec<String>> {
         ("standing", standing(text(&envelope["standing"]))),
         ("stage", word("PRACTICE_STAGE_", &body["stage"])),
         ("sort", word("INSTRUMENT_", &body["instrument"])),
-        ("status", word("RCP_STATUS_", &body["status"])),
+        ("status", rcp_status(&body["status"])),
         ("countries", texts(&envelope["countries"])),
         ("members", texts(&body["memberStates"])),
         ("themes", list(&envelope["themes"], theme)),
@@ -99,6 +99,15 @@ fn word(prefix: &str, value: &Value) -> String {
             text.to_lowercase().replace('_', " ")
         }
         _ => "not understood".to_owned(),
+    }
+}
+
+/// Whether an RCP works; other kinds have a status of their own.
+fn rcp_status(value: &Value) -> String {
+    if text(value).starts_with("RCP_STATUS_") {
+        word("RCP_STATUS_", value)
+    } else {
+        String::new()
     }
 }
 
@@ -214,7 +223,7 @@ mod tests {
                 Kind::ObserverGrant,
                 "rights: attend, speak when given floor",
             ),
-            (Kind::Contribution, "paragraphs: 2"),
+            (Kind::Contribution, "paragraphs 2: 2 REPLACE: What it asks"),
             (Kind::Review, "cleared by: chair"),
             (Kind::Contact, "role: desk"),
         ];

@@ -1,13 +1,16 @@
 //! How a session begins: hellos, what differs, and how the two serve each other.
 
+use corridor_proto::have::{HaveIdentity, HaveLog, have_hash};
 use corridor_proto::key::NO_SIGNATURE;
 use corridor_proto::limits::PROTOCOL_VERSION;
 use corridor_proto::start::{sign_start, verify_start};
 use corridor_proto::wire::{self, Identity};
-use corridor_proto::{LogId, RcpId, Reason, Refusal, StartNumber, UnixMillis, v1};
+use corridor_proto::{Hash, LogId, RcpId, Reason, Refusal, StartNumber, UnixMillis, v1};
 
 use super::session::{announcement, held_heads};
-use super::{Closing, Context, Link, Output, Serving, gone, have_of, reads, serving_as, session};
+use super::{
+    Closing, Context, Link, Output, Serving, gone, identity_of, reads, serving_as, session,
+};
 use crate::fact::SignedStart;
 use crate::ingest::{ANOTHER_COPY_RAN, Arrival};
 use crate::log::Log;
@@ -259,4 +262,37 @@ fn say_who_we_are(context: &Context<'_>, out: &mut Vec<Output>) {
         };
         out.push(session(Frame::Identity(identity.message())));
     }
+}
+
+/// All logs shared with a peer, as they are held here: those that it may have from here, and its
+/// own.
+fn shared(model: &Model, peer: &RcpId, now: UnixMillis) -> Vec<HaveLog> {
+    let reader = Reader::Peer(*peer);
+    let theirs = model.logs.values().filter(|log| log.owner == *peer);
+    readable(model, &reader, now)
+        .chain(theirs)
+        .filter_map(|log| {
+            let head = log.held_head.as_ref()?;
+            Some(HaveLog {
+                log: log.id,
+                incarnation: head.checkpoint.incarnation,
+                size: head.checkpoint.size,
+                root: head.checkpoint.root,
+                key_seq: head.key_seq,
+            })
+        })
+        .collect()
+}
+
+/// What each of the two says in its hello if both know the same.
+fn have_of(model: &Model, peer: &RcpId, now: UnixMillis) -> Hash {
+    let pair = [model.me, *peer].map(|rcp| {
+        let (key_seq, card_serial) = identity_of(model, &rcp);
+        HaveIdentity {
+            rcp,
+            key_seq,
+            card_serial,
+        }
+    });
+    have_hash(pair, &shared(model, peer, now))
 }

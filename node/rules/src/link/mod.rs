@@ -20,7 +20,6 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use corridor_proto::have::{HaveIdentity, HaveLog, have_hash};
 use corridor_proto::key::SecretKey;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
@@ -31,7 +30,7 @@ use crate::model::Model;
 use crate::peer::{Call, PeerState, may_call};
 use crate::row::Named;
 use crate::serve::{Source, Target};
-use crate::visibility::{self, Reader, may_read, readable};
+use crate::visibility::{self, Reader, may_read};
 
 /// What a link may look at.
 pub struct Context<'a> {
@@ -555,39 +554,6 @@ const fn serving_as(state: Option<PeerState>) -> v1::Serving {
         Some(PeerState::Left) => v1::Serving::Left,
         None | Some(PeerState::Invited) => v1::Serving::Unspecified,
     }
-}
-
-/// All logs shared with a peer, as they are held here: those that it may have from here, and its
-/// own.
-fn shared(model: &Model, peer: &RcpId, now: UnixMillis) -> Vec<HaveLog> {
-    let reader = Reader::Peer(*peer);
-    let theirs = model.logs.values().filter(|log| log.owner == *peer);
-    readable(model, &reader, now)
-        .chain(theirs)
-        .filter_map(|log| {
-            let head = log.held_head.as_ref()?;
-            Some(HaveLog {
-                log: log.id,
-                incarnation: head.checkpoint.incarnation,
-                size: head.checkpoint.size,
-                root: head.checkpoint.root,
-                key_seq: head.key_seq,
-            })
-        })
-        .collect()
-}
-
-/// What each of the two says in its hello if both know the same.
-fn have_of(model: &Model, peer: &RcpId, now: UnixMillis) -> Hash {
-    let pair = [model.me, *peer].map(|rcp| {
-        let (key_seq, card_serial) = identity_of(model, &rcp);
-        HaveIdentity {
-            rcp,
-            key_seq,
-            card_serial,
-        }
-    });
-    have_hash(pair, &shared(model, peer, now))
 }
 
 /// Key event and card serial of an RCP, as they are known here.

@@ -86,7 +86,7 @@ fn empty_bodies_lack_everything_required() {
     lacks(Kind::Meeting, &meeting.split(' ').collect::<Vec<_>>());
     let invitation = "envelope meeting direction to purpose reply_by";
     lacks(Kind::Invitation, &invitation.split(' ').collect::<Vec<_>>());
-    let presentation = "envelope invitation title summary given_on";
+    let presentation = "envelope title summary given_on host";
     lacks(
         Kind::Presentation,
         &presentation.split(' ').collect::<Vec<_>>(),
@@ -122,7 +122,7 @@ fn every_link_is_named() -> Result<(), Vec<FieldViolation>> {
         (Kind::Mapping, &[1]),
         (Kind::Meeting, &[1]),
         (Kind::Invitation, &[1, 2]),
-        (Kind::Presentation, &[1, 2]),
+        (Kind::Presentation, &[1, 2, 3]),
         (Kind::ObserverGrant, &[2]),
         (Kind::Contribution, &[1]),
         (Kind::Endorsement, &[1]),
@@ -165,9 +165,9 @@ const GOLDEN_HASHES: [&str; 16] = [
     "mapping a3acedc93e350842",
     "meeting db1f50ac282c5b2c",
     "invitation c60e077319d6333a",
-    "presentation 2b13725852268307",
+    "presentation 6e8ee92916835b7a",
     "observer_grant 54bfe2e8acd27890",
-    "contribution 7ec419cd362feaed",
+    "contribution 6ae3f84a2b18e461",
     "endorsement 899fe01c38a964e1",
     "review 17c701ac8d811f72",
     "contact 8fb9f8297f2202b2",
