@@ -136,6 +136,10 @@ pub(crate) fn verify_proof_beside(
 pub fn read_proof_file(bytes: &[u8]) -> Result<VerifiedAnswer, Refusal> {
     let malformed = |_| Refusal::new("proof", Reason::Malformed);
     let proof = v1::ProveRecordResponse::decode(bytes).map_err(malformed)?;
+    // In one form alone: nothing is given twice, and nothing is there that nobody looks at.
+    if proof.encode_to_vec() != bytes {
+        return Err(Refusal::new("proof", Reason::Malformed));
+    }
     let missing = |what| Refusal::new(what, Reason::Truncated);
     let rcp = proof.identity.as_ref().and_then(Identity::claimed);
     let raw = proof.raw.as_ref().ok_or_else(|| missing("record"))?;

@@ -25,6 +25,8 @@ def prove(data: bytes) -> Header:
     """The header of the record that a file proves."""
     corridor.demand(len(data) <= FILE_BYTES_MAX, "TOO_LONG")
     message = corridor.parse(data)
+    for number, values in message.items():
+        corridor.demand(number <= 7 and (number == 6 or len(values) == 1), "MALFORMED")
     identity = corridor.verify_identity(corridor.parse(pb.one_bytes(message, 1)))
     raw = corridor.parse(pb.one_bytes(message, 2))
     header, signature, salt, body = (pb.one_bytes(raw, number) for number in (1, 2, 3, 4))

@@ -240,6 +240,10 @@ async fn a_file_proves_a_record_without_a_node() -> Result<()> {
         bad[at] ^= 1;
         assert!(read_proof_file(&bad).is_err(), "bit 0 of byte {at}");
     }
+    for more in [&good[..], &[0x40, 1]] {
+        let twice = [&good[..], more].concat();
+        assert!(read_proof_file(&twice).is_err(), "more than one proof");
+    }
     std::fs::write(&path, &good[..good.len() - 1])?;
     let (code, said) = corridor(&verify).await;
     assert_eq!(code, 7, "{said}");
