@@ -215,3 +215,6 @@ pub fn may_hear(
             Proved::Rcp => true,
         }
 }
+
+#[cfg(test)]
+mod tests;

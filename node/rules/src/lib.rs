@@ -21,6 +21,8 @@ pub mod log;
 pub mod model;
 pub mod peer;
 pub mod row;
+#[cfg(test)]
+mod samples;
 pub mod serve;
 pub mod visibility;
 

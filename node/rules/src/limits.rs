@@ -67,3 +67,29 @@ pub const STARTS_MAX: usize = 100_000;
 pub const RESTARTS_MAX: usize = 1_000;
 /// Carry frames that may overtake the hello: credits, pulls and wants of one step.
 pub const EARLY_FRAMES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written out, as PROTOCOL.md has those that a partner notices.
+    #[test]
+    fn limits_are_these() {
+        let bytes: [u64; 4] = [
+            CREDIT_BYTES,
+            STEP_BYTES.try_into().unwrap_or(0),
+            RECORDS_FRAME_BYTES.try_into().unwrap_or(0),
+            PUBLISH_BYTES_MAX.try_into().unwrap_or(0),
+        ];
+        assert_eq!(bytes, [4_194_304, 524_288, 262_144, 16_777_216]);
+        let times = [
+            HELD_INTERVAL_S,
+            HELD_AHEAD_S_MAX,
+            NEWS_INTERVAL_MS / 1_000,
+            NEWS_ALARM_MS / 1_000,
+            ERASE_DELAY_MS / 1_000,
+            INVITATION_MS / 1_000,
+        ];
+        assert_eq!(times, [60, 172_800, 21_600, 86_400, 86_400, 604_800]);
+    }
+}

@@ -373,3 +373,6 @@ pub fn identity(model: &Model, found: &Identity) -> Result<Vec<Fact>, Refusal> {
     }
     Ok(facts)
 }
+
+#[cfg(test)]
+mod tests;
