@@ -68,10 +68,15 @@ pub(crate) fn state(model: &mut Model, byte: u8, state: PeerState) {
 }
 
 pub(crate) fn identity(charter: &Charter, signer: u8) -> Identity {
+    identity_with(charter, signer, 1)
+}
+
+/// A charter, and a card with this serial.
+pub(crate) fn identity_with(charter: &Charter, signer: u8, serial: u64) -> Identity {
     let card = Card {
         rcp: charter.rcp(),
         key_seq: charter.current_seq(),
-        serial: 1,
+        serial,
         tls_key: Hash::new([6; 32]),
         bundle_key: [5; 32],
         versions: vec![1],

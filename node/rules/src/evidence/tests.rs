@@ -405,20 +405,21 @@ impl Rows for Stands {
     }
 }
 
+fn read(evidence: &v1::Evidence) -> Kept {
+    Kept::read(&evidence.encode_to_vec(), &charter(ABOUT)).expect("kept")
+}
+
+/// Whether a peer hears of a log with two histories, of a record with two texts that stands in
+/// these logs, and of a charter that forks.
+fn hears(model: &Model, stands: &[LogId], peer: u8) -> [bool; 3] {
+    [roots(ABOUT, 0, 3), versions(ABOUT, 0), events(ABOUT)].map(|evidence| {
+        let rows = Stands(stands.to_vec());
+        may_hear(model, &rows, &read(&evidence), &rcp(peer), NOW)
+    })
+}
+
 #[test]
 fn evidence_is_told_to_whom_every_log_that_it_quotes_is_open() {
-    let read = |evidence: v1::Evidence| {
-        Kept::read(&evidence.encode_to_vec(), &charter(ABOUT)).expect("kept")
-    };
-    let (log, text, fork) = (
-        read(roots(ABOUT, 0, 3)),
-        read(versions(ABOUT, 0)),
-        read(events(ABOUT)),
-    );
-    let all = [&log, &text, &fork];
-    let hears = |model: &Model, stands: &[LogId], peer: u8| {
-        all.map(|kept| may_hear(model, &Stands(stands.to_vec()), kept, &rcp(peer), NOW))
-    };
     let mut model = model();
     assert_eq!(hears(&model, &[], ABOUT), [true; 3], "it is its own");
     assert_eq!(
@@ -454,7 +455,7 @@ fn evidence_is_told_to_whom_every_log_that_it_quotes_is_open() {
     );
     assert_eq!(hears(&model, &[id, ids[1]], PEER), [true, false, true]);
     let other = LogId::derive(&rcp(ABOUT), &LogSeed::new([6; 16]));
-    let mut elsewhere = log.clone();
+    let mut elsewhere = read(&roots(ABOUT, 0, 3));
     let incarnation = 0;
     elsewhere.proved = Proved::Log {
         log: other,
@@ -478,13 +479,19 @@ fn evidence_is_told_to_whom_every_log_that_it_quotes_is_open() {
         &rcp(PEER),
         NOW
     ));
-    let mut alone = crate::samples::model();
-    open(&mut alone, &[ME]);
+}
+
+#[test]
+fn evidence_is_told_to_nobody_who_is_not_listed_or_not_active() {
+    let mut alone = model();
+    let id = open(&mut alone, &[ME]);
     assert_eq!(
         hears(&alone, &[id], PEER),
         [false; 3],
         "it is not on the list"
     );
+    let mut model = model();
+    open(&mut model, &[ME, PEER]);
     state(&mut model, PEER, PeerState::Paused);
     assert_eq!(hears(&model, &[id], PEER), [false; 3]);
     state(&mut model, ABOUT, PeerState::Paused);

@@ -6,7 +6,9 @@ use super::*;
 use crate::fact::Place;
 use crate::log::Sort;
 use crate::row::{RecordRow, Stand};
-use crate::samples::{ABOUT, ME, NOW, PEER, charter, event, identity, model, rcp, rotated, state};
+use crate::samples::{
+    ABOUT, ME, NOW, PEER, charter, event, identity, identity_with, model, rcp, rotated, state,
+};
 
 /// No rows at all, or one record of [`ABOUT`].
 struct Rowed(Option<RecordRow>);
@@ -221,6 +223,11 @@ fn signing_stops_once_and_again_for_another_copy() {
     assert_eq!(stopped(&model, ANOTHER_COPY_RAN).0, [""; 0]);
 }
 
+fn came(model: &Model, found: &Identity) -> Result<Vec<Fact>, Reason> {
+    let arrival = Arrival::Identity(Box::new(found.clone()));
+    decide(model, &Rowed(None), &arrival, NOW).map_err(|refusal| refusal.reason)
+}
+
 /// The key events of a charter from the second on.
 fn later(charter: &corridor_proto::charter::Charter) -> Vec<SignedKeyEvent> {
     charter.events()[1..].to_vec()
@@ -229,15 +236,6 @@ fn later(charter: &corridor_proto::charter::Charter) -> Vec<SignedKeyEvent> {
 #[test]
 fn a_charter_adds_its_newer_events_and_a_card_that_is_newer() {
     let mut model = model();
-    let came = |model: &Model, found: &Identity| {
-        decide(
-            model,
-            &Rowed(None),
-            &Arrival::Identity(Box::new(found.clone())),
-            NOW,
-        )
-        .map_err(|refusal| refusal.reason)
-    };
     let card = |found: &Identity| Fact::Card {
         rcp: found.charter.rcp(),
         card: found.card.signed().clone(),
@@ -256,6 +254,8 @@ fn a_charter_adds_its_newer_events_and_a_card_that_is_newer() {
     );
     apply(&mut model, &[card(&known)]);
     assert_eq!(came(&model, &known), Ok(Vec::new()), "and then known");
+    let renewed = identity_with(&charter(ABOUT), ABOUT, 2);
+    assert_eq!(came(&model, &renewed), Ok(vec![card(&renewed)]));
     let longer = rotated(ABOUT, 50);
     let longer = identity(&longer, 50);
     let events = later(&longer.charter)
@@ -281,7 +281,11 @@ fn a_charter_adds_its_newer_events_and_a_card_that_is_newer() {
         Err(Reason::BrokenChain),
         "and is never taken over"
     );
-    // Of ourselves nothing is taken over: it says that this folder is not the newest.
+}
+
+#[test]
+fn of_ourselves_nothing_is_taken_over() {
+    let mut model = model();
     let own = identity(&charter(ME), ME);
     assert_eq!(came(&model, &own), Ok(Vec::new()));
     let stops = |reason: &str| {
