@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, reason = "this is test code")]
 
+use std::collections::BTreeMap;
+
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::Reader;
@@ -10,6 +12,7 @@ use corridor_rules::ingest::HEAD_LACKING;
 use corridor_rules::visibility::may_read;
 use corridor_tests::sim::network::Stream;
 use corridor_tests::sim::run::{BYTES_CHECKED, grown, plan_of};
+use corridor_tests::sim::spec::{Circle, Kind};
 use corridor_tests::sim::{Counts, EXPECTED, Plan, World, run};
 
 /// Runs of the first test.
@@ -164,6 +167,20 @@ fn circle_for_the_other(world: &mut World) -> LogId {
         world.set_readers(0);
     }
     log
+}
+
+/// An open circle of the first node that the two others read without end.
+fn circle_passed_on_by_both(world: &mut World) -> LogId {
+    let is_meant = |circle: &Circle| {
+        circle.kind == Kind::Open && circle.readers == BTreeMap::from([(1, 0), (2, 0)])
+    };
+    loop {
+        if let Some(circle) = world.spec.circles.iter().find(|circle| is_meant(circle)) {
+            return circle.id;
+        }
+        world.open_circle(0);
+        world.set_readers(0);
+    }
 }
 
 fn is_read(world: &World, log: LogId) -> bool {
@@ -409,4 +426,43 @@ fn a_right_that_is_lost_while_the_hellos_cross_comes_back_with_all_that_it_gives
     world.publish_draft_in(0, vec![circle]);
     world.rest();
     assert_eq!(size(&world, 0), size(&world, 1), "on the same connection");
+}
+
+/// What a third node passes on is not forgotten while its owner is not confirmed yet.
+#[test]
+fn a_log_that_was_passed_on_too_early_arrives_once_its_owner_is_confirmed() {
+    for is_owner_late in [true, false] {
+        let mut world = World::new(Plan {
+            seed: 1,
+            nodes: 3,
+            steps: 0,
+            hostile: false,
+            apart: true,
+            large: false,
+        });
+        world.calm = true;
+        for pair in [(0, 1), (0, 2), (1, 2)] {
+            world.invite(pair.0, pair.1);
+        }
+        while !world.pairings.is_empty() {
+            world.pair();
+        }
+        let late = (2, if is_owner_late { 0 } else { 1 });
+        for pair in [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
+            if pair != late {
+                world.change_state(pair.0, pair.1, "confirm");
+            }
+        }
+        world.apart.insert((0, 2));
+        let log = circle_passed_on_by_both(&mut world);
+        carry_out(&mut world, publish(RecordId::new([9; 16]), log));
+        world.heal();
+        assert!(world.nodes[1].model.logs.contains_key(&log));
+        assert!(!world.nodes[2].model.logs.contains_key(&log));
+        world.change_state(late.0, late.1, "confirm");
+        world.heal();
+        let size = |at: usize| world.nodes[at].model.logs.get(&log).map(|log| log.size());
+        assert_eq!(size(2), size(0), "late is {late:?}");
+        assert!(world.nodes[2].model.logs[&log].missing.is_empty());
+    }
 }

@@ -17,7 +17,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use corridor_tests::sim::Plan;
 use corridor_tests::sim::run::{BYTES_CHECKED, SIMULATED_MS, grown, plan_of, run};
 use serde_json::{Value, json};
 
@@ -96,12 +95,7 @@ impl Seen {
 
     fn world(&self, seed: u64) {
         let is_large = seed.is_multiple_of(LARGE_EVERY);
-        // In large worlds all partners meet: how long third nodes take there is not yet understood.
-        let large = || Plan {
-            apart: false,
-            ..grown(seed)
-        };
-        let plan = if is_large { large() } else { plan_of(seed) };
+        let plan = if is_large { grown(seed) } else { plan_of(seed) };
         match catch_unwind(AssertUnwindSafe(|| run(plan))) {
             Ok(counts) => {
                 let mut sum = self.counts.lock().unwrap_or_else(PoisonError::into_inner);

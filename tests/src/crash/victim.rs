@@ -1,8 +1,10 @@
 //! The node that crashes: a process, its folder, and how it is started.
 
 use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use corridor_client::{Client, Profile};
@@ -90,6 +92,19 @@ impl Drop for Process {
     }
 }
 
+/// A loopback address of its own: at 127.0.0.1 another program's connection may get the port of a
+/// node that is down for a moment.
+fn own_loopback() -> Ipv4Addr {
+    static VICTIMS: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(
+        127,
+        1 + VICTIMS.fetch_add(1, Ordering::Relaxed) % 254,
+        high,
+        low,
+    )
+}
+
 /// The node that crashes.
 pub struct Victim {
     /// Its data folder.
@@ -105,7 +120,7 @@ impl Victim {
     /// Makes a node in `data`, a folder that is not there yet; what does not belong to its data
     /// goes to `beside`.
     pub fn make(binary: PathBuf, data: PathBuf, beside: &Path) -> Result<Self> {
-        let free = || std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+        let free = || TcpListener::bind((own_loopback(), 0))?.local_addr();
         let (peers, api) = (free()?, free()?);
         let config = Config {
             peer_listen: peers,

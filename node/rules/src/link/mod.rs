@@ -84,7 +84,7 @@ pub enum Output {
 /// Why a connection is closed, for both secretariats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// The peer's state changed here.
+    /// The peer's state changed here, or that of an RCP of whom it told.
     StateChanged,
     /// The peer may not exchange with us.
     NotAllowed,
@@ -278,6 +278,9 @@ pub struct Link {
     relayed_at: UnixMillis,
     /// Pieces of evidence, by their order here, that the peer was told or cannot be told.
     evidence_told: usize,
+    /// Third RCPs of whom the peer told something that is nothing to us as long as they, or the
+    /// peer, are not confirmed here.
+    unheard: BTreeSet<RcpId>,
     /// Third RCPs of which the peer was told here who they are: the key event that was current.
     introduced: BTreeMap<RcpId, u32>,
     /// The newest receipts that were passed on: the seconds at which they were given.
@@ -329,6 +332,7 @@ impl Link {
             partly: BTreeSet::new(),
             relayed_at: UnixMillis(0),
             evidence_told: 0,
+            unheard: BTreeSet::new(),
             introduced: BTreeMap::new(),
             passed: BTreeMap::new(),
             met: UnixMillis(u64::MAX),
@@ -483,6 +487,9 @@ impl Link {
             self.say_state(context, out);
         } else if context.model.delayed_until(&self.peer) != self.told_delay {
             self.say_state(context, out);
+        }
+        if self.would_hear_now(context) {
+            return self.close(Closing::StateChanged, out);
         }
         self.stop_serving(context, out);
         self.introduce(context, out);

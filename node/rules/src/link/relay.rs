@@ -14,7 +14,7 @@ use corridor_proto::{RcpId, UnixMillis, v1};
 use super::session::announcement;
 use super::{Context, Following, Link, Output, session};
 use crate::ingest::may_give;
-use crate::limits::{HELD_INTERVAL_MS, RELAY_PAUSE_MS, RELAY_TURN_MS};
+use crate::limits::{HELD_INTERVAL_MS, RELAY_PAUSE_MS, RELAY_TURN_MS, UNHEARD_MAX};
 use crate::log::Log;
 use crate::row::{Named, RecordKey};
 use crate::visibility::{Reader, may_read, readable};
@@ -204,6 +204,20 @@ impl Link {
             let identity = Identity { charter, card };
             out.push(session(Frame::Identity(identity.message())));
         }
+    }
+
+    /// What the peer told of a third RCP is nothing to us now.
+    pub(super) fn pass_over(&mut self, rcp: RcpId) {
+        if rcp != self.peer && self.unheard.len() < UNHEARD_MAX {
+            self.unheard.insert(rcp);
+        }
+    }
+
+    /// Whether something that was passed over would be heard now. The peer says it no second time
+    /// along this connection, so that another is to begin.
+    pub(super) fn would_hear_now(&self, context: &Context<'_>) -> bool {
+        let mut unheard = self.unheard.iter();
+        unheard.any(|rcp| may_give(context.model, &self.peer, rcp))
     }
 
     /// Whether receipts for a log reach its owner through the peer alone.

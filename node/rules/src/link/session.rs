@@ -88,6 +88,7 @@ impl Link {
         let claimed = Identity::claimed(&message);
         if !claimed.is_some_and(|rcp| rcp == model.me || model.peers.contains_key(&rcp)) {
             // To the peer it is a partner of ours; here it is none.
+            claimed.inspect(|rcp| self.pass_over(*rcp));
             return Ok(());
         }
         let known = claimed.and_then(|rcp| model.charter(&rcp));
@@ -169,6 +170,7 @@ impl Link {
         let owner = RcpId::from_slice(&frame.owner)?;
         if owner != self.peer && !may_give(context.model, &self.peer, &owner) {
             // To the peer it is among our partners, and here it is not confirmed.
+            self.pass_over(owner);
             return Ok(());
         }
         let seed = LogSeed::from_slice(&frame.seed)?;
