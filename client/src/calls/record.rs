@@ -42,7 +42,7 @@ pub struct ReadRecord {
 /// One page of records as the node tells of them.
 #[derive(Clone, Debug)]
 pub struct RecordPage {
-    /// The records, in the order of names, without signed bytes.
+    /// The records, RCP by RCP, in an order that stays, without signed bytes.
     pub records: Vec<v1::Record>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,

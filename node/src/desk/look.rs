@@ -95,7 +95,8 @@ pub fn comes_across(view: &View<'_>, reader: &Reader, key: &RecordKey, now: Unix
         })
 }
 
-/// The records that `reader` may come across, in the order of their keys, from behind `after` on.
+/// The records that `reader` may come across, RCP by RCP, in an order that stays, from behind
+/// `after` on.
 pub fn keys<'a>(
     view: &'a View<'_>,
     reader: &'a Reader,

@@ -1,10 +1,11 @@
 //! The index of the journal: the only file that knows sled.
 //!
-//! One tree with key prefixes: `f` in which layout it is; `m` how much of the journal it has seen;
-//! `w` which records want a body, as of a clean end; `r` a row a record; `l` where the lines of a
-//! log lie, one entry for a block of lines; `e` blobs whose erasure is not yet done. What changes
-//! waits in memory (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed on the
-//! write path: a power cut may lose any of it, and then it is rebuilt.
+//! One tree with key prefixes: `f` in which layout it is; `m` how much of the journal it has
+//! seen; `w` which records want a body, as of a clean end; `n` which number each record has, and
+//! `r` their rows, both in blocks; `l` where the lines of a log lie, one entry for a block of
+//! lines; `e` blobs whose erasure is not yet done. What changes waits in memory
+//! (`index/fresh.rs`) and reaches sled in large batches. Nothing is flushed on the write path: a
+//! power cut may lose any of it, and then it is rebuilt.
 //!
 //! A piece of it that cannot be read is never taken for one that is not there: while the store is
 //! being opened the index is thrown away and rebuilt, later the process ends and the next start
@@ -13,13 +14,14 @@
 mod batch;
 mod entry;
 mod fresh;
+mod rows;
 mod spans;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
-use std::ops::{Bound, Range, RangeInclusive};
+use std::ops::{Bound, Range, RangeBounds, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,7 @@ use crate::row_codec;
 pub(crate) use batch::{Batch, Overlay};
 pub(crate) use entry::Entry;
 use fresh::{Fresh, Waiting};
+use rows::{LIST, Listing, ROW, Stored};
 use spans::Span;
 
 /// Memory for pages; sled's own default is 1 GiB.
@@ -53,12 +56,11 @@ const WANTING_MAX: usize = 65_536;
 
 /// Counts up with the layout of any entry but `m`, which stays as it is: an index of another layout
 /// is thrown away.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 const FORMAT: &[u8] = b"f";
 const META: &[u8] = b"m";
 const WANTING: &[u8] = b"w";
-const ROW: u8 = b'r';
 const ERASE: u8 = b'e';
 
 /// The index, open.
@@ -73,6 +75,9 @@ pub(crate) struct Index {
     /// Whether the node is up, so that a failure ends the process.
     is_up: Arc<AtomicBool>,
 }
+
+/// From where to where.
+type Between = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// An index, how much it has seen, and why the one before was thrown away if it was.
 pub(crate) type Opened = (Index, Option<Position>, Option<String>);
@@ -178,10 +183,20 @@ impl Index {
                 })
         }));
         match opened {
-            Ok(Ok(index)) => Ok(index),
+            Ok(Ok(index)) => unless_it_stops(|| index.read_lists().map(|()| index.clone())),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("sled stopped while it opened the index".to_owned()),
         }
+    }
+
+    /// Takes in which number each record has.
+    fn read_lists(&self) -> Result<(), String> {
+        let numbers = &mut self.waiting_mut().numbers;
+        for block in self.db.scan_prefix([LIST]) {
+            let (key, list) = block.map_err(|error| error.to_string())?;
+            numbers.read(&key, &list)?;
+        }
+        Ok(())
     }
 
     /// Whether its entries are those of this version; an empty one has none.
@@ -220,8 +235,7 @@ impl Index {
             if found.is_empty() && !range.is_empty() {
                 let waiting = index.waiting();
                 let rest = (from.clone(), Bound::Excluded(range.end.clone()));
-                let stored = index.db.range::<Vec<u8>, _>(rest.clone());
-                let stored = stored.map(|entry| index.expect(entry));
+                let stored = index.stored(rest.clone());
                 found.extend(waiting.over(rest, stored).take(SCAN));
                 if let Some((last, _)) = found.back() {
                     from = Bound::Excluded(last.clone());
@@ -229,6 +243,25 @@ impl Index {
             }
             found.pop_front()
         })
+    }
+
+    /// What sled has of a range, in order: rows one by one.
+    fn stored(&self, range: Between) -> Box<dyn Iterator<Item = Stored> + '_> {
+        let from = match &range.0 {
+            Bound::Included(from) | Bound::Excluded(from) => from.as_slice(),
+            Bound::Unbounded => &[],
+        };
+        if from.first() != Some(&ROW) {
+            let entries = self.db.range(range).map(|entry| self.expect(entry));
+            return Box::new(entries.map(|(key, value)| (key.to_vec(), value.to_vec())));
+        }
+        let blocks = (Bound::Included(rows::block_of(from)), range.1.clone());
+        let blocks = self.db.range::<Vec<u8>, _>(blocks);
+        let rows = blocks.flat_map(move |block| {
+            let (key, value) = self.expect(block);
+            self.expect(rows::parse(&key, &value))
+        });
+        Box::new(rows.filter(move |(key, _)| range.contains(key)))
     }
 
     /// Where the lines of a log from `index` on lie: the place of a frame, and its first index.
@@ -278,27 +311,32 @@ impl Index {
         spans.filter(move |(at, _)| (from..to).contains(at))
     }
 
-    /// All rows, in the order of their keys, from behind `after` on.
+    /// All rows, RCP by RCP, in the order in which the journal names their records, from behind
+    /// `after` on; of a record that it does not know, from the first of the RCP on.
     pub fn rows(
         &self,
         after: Option<&RecordKey>,
     ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
-        let start = after.map_or_else(|| vec![ROW], |key| [row_key(key), vec![0]].concat());
+        let start = after.map_or_else(
+            || vec![ROW],
+            |key| match self.waiting().numbers.of(key) {
+                Some(number) => [rows::key(key, number), vec![0]].concat(),
+                None => rows::owned(ROW, &key.rcp),
+            },
+        );
         let index = self.clone();
         self.scan(start..vec![ROW + 1])
             .map(move |(key, row)| (index.parsed(&key), index.expect(row_codec::decode(&row))))
     }
 
     fn parsed(&self, row_key: &[u8]) -> RecordKey {
-        let key = parse_row_key(row_key);
-        key.unwrap_or_else(|| self.fail("a key of a row has another length".to_owned()))
+        self.expect(rows::parse_key(row_key)).0
     }
 
     /// The keys of an RCP's rows.
     pub fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
-        let prefix = [&[ROW], rcp.as_bytes().as_slice()].concat();
         let index = self.clone();
-        let entries = self.scan(starting_with(prefix));
+        let entries = self.scan(starting_with(rows::owned(ROW, rcp)));
         entries.map(move |(key, _)| index.parsed(&key))
     }
 
@@ -318,9 +356,35 @@ impl Index {
 
     /// Applies a batch, whole or not at all. It reaches sled with others: see [`Index::settle`].
     pub fn apply(&self, batch: Batch, position: &Position) {
+        let removed = self.apply_all(batch, position);
+        for rcp in removed {
+            if self.keys(&rcp).next().is_none() {
+                let mut waiting = self.waiting_mut();
+                for list in waiting.numbers.forget(&rcp) {
+                    waiting.put(list, None);
+                }
+            }
+        }
+    }
+
+    /// Gives the RCPs of which rows are gone.
+    fn apply_all(&self, batch: Batch, position: &Position) -> BTreeSet<RcpId> {
         let mut waiting = self.waiting_mut();
-        for (key, row) in batch.rows {
-            waiting.put(row_key(&key), row.as_ref().map(row_codec::encode));
+        let (mut listing, mut removed) = (Listing::default(), BTreeSet::new());
+        for (key, row) in batch.rows.in_order() {
+            let number = listing.number(&mut waiting.numbers, &key);
+            waiting.put(rows::key(&key, number), row.as_ref().map(row_codec::encode));
+            if row.is_none() {
+                removed.insert(key.rcp);
+            }
+        }
+        for (key, more) in listing.blocks() {
+            let old = match waiting.get(&key) {
+                Some(list) => list.map(<[u8]>::to_vec),
+                None => self.expect(self.db.get(&key)).map(|list| list.to_vec()),
+            };
+            let list = [old.unwrap_or_default(), more].concat();
+            waiting.put(key, Some(list));
         }
         for key in batch.lines_gone {
             waiting.put(key, None);
@@ -342,6 +406,7 @@ impl Index {
             waiting.put(erase_key(place), None);
         }
         waiting.put(META.to_vec(), Some(position.to_bytes().to_vec()));
+        removed
     }
 
     /// Lets sled have what waits in memory, once that is much; see [`Index::write_out`].
@@ -385,11 +450,18 @@ impl Index {
     fn write(&self, leaving: &Fresh) {
         let mut out = sled::Batch::default();
         out.insert(FORMAT, &[LAYOUT]);
-        for (key, value) in leaving.all() {
-            match value {
-                Some(value) => out.insert(key, value),
-                None => out.remove(key),
-            }
+        let mut put = |key: &[u8], value: Option<&[u8]>| match value {
+            Some(value) => out.insert(key, value),
+            None => out.remove(key),
+        };
+        let is_row = |(key, _): &(&[u8], _)| key.first() == Some(&ROW);
+        for (key, value) in leaving.all().filter(|entry| !is_row(entry)) {
+            put(key, value);
+        }
+        let stored = |key: &[u8]| self.expect(self.db.get(key));
+        for block in rows::blocks(leaving.all().filter(is_row), stored) {
+            let (key, block) = self.expect(block);
+            put(&key, block.as_deref());
         }
         // A panic of sled's in here must not leave locks behind for others.
         let applied = catch_unwind(AssertUnwindSafe(|| self.db.apply_batch(out)));
@@ -407,7 +479,7 @@ impl Index {
         if let Some(position) = self.position() {
             let listed = (wanting.len() <= WANTING_MAX).then(|| {
                 let mut list = position.to_bytes().to_vec();
-                list.extend(wanting.iter().flat_map(row_key));
+                list.extend(wanting.iter().flat_map(rows::named));
                 list
             });
             self.waiting_mut().put(WANTING.to_vec(), listed);
@@ -426,8 +498,8 @@ impl Index {
         let keys: Option<Vec<RecordKey>> = self.get(WANTING, |list| {
             let (of, keys) = list.split_first_chunk::<POSITION_BYTES>()?;
             (*of == seen).then(|| {
-                keys.chunks(ROW_KEY_BYTES)
-                    .map(parse_row_key)
+                keys.chunks(rows::NAME_BYTES)
+                    .map(rows::parse_name)
                     .collect::<Option<Vec<_>>>()
             })
         })??;
@@ -455,8 +527,9 @@ impl Index {
         unless_it_stops(|| {
             for entry in self.db.iter() {
                 let (key, value) = entry.map_err(|error| error.to_string())?;
-                match entry::parse(&key, &value) {
-                    Ok(entries) => entries.into_iter().for_each(|entry| look(Ok(entry))),
+                let parsed = entry::parse(&key, &value, &self.waiting().numbers);
+                match parsed {
+                    Ok(entries) => entries.into_iter().for_each(&mut *look),
                     Err(what) => look(Err(what)),
                 }
             }
@@ -484,8 +557,16 @@ fn unless_it_stops<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, Str
 
 impl Rows for Index {
     fn row(&self, key: &RecordKey) -> Option<RecordRow> {
-        let row = self.get(&row_key(key), row_codec::decode)?;
-        Some(self.expect(row))
+        let waiting = self.waiting();
+        let key = rows::key(key, waiting.numbers.of(key)?);
+        let row = match waiting.get(&key) {
+            Some(row) => row.map(row_codec::decode),
+            None => {
+                let block = self.expect(self.db.get(rows::block_of(&key)))?;
+                self.expect(rows::find(&block, &key)).map(row_codec::decode)
+            }
+        };
+        Some(self.expect(row?))
     }
 }
 
@@ -504,24 +585,6 @@ fn mark(index: &Path) -> PathBuf {
     index.with_extension("failed")
 }
 
-fn row_key(key: &RecordKey) -> Vec<u8> {
-    [
-        &[ROW],
-        key.rcp.as_bytes().as_slice(),
-        key.record.as_bytes().as_slice(),
-    ]
-    .concat()
-}
-
-/// The length of what [`row_key`] gives.
-const ROW_KEY_BYTES: usize = 1 + 32 + 16;
-
-fn parse_row_key(bytes: &[u8]) -> Option<RecordKey> {
-    let rcp = corridor_proto::RcpId::from_slice(bytes.get(1..33)?).ok()?;
-    let record = corridor_proto::RecordId::from_slice(bytes.get(33..)?).ok()?;
-    Some(RecordKey { rcp, record })
-}
-
 fn erase_key(place: Place) -> Vec<u8> {
     [&[ERASE], place.to_bytes().as_slice()].concat()
 }
@@ -529,8 +592,10 @@ fn erase_key(place: Place) -> Vec<u8> {
 /// Ways to spoil an index, for tests of what is made of it.
 #[cfg(test)]
 pub(crate) mod spoil {
-    use super::{FORMAT, META, ROW, WANTING};
     use std::path::Path;
+
+    use super::rows::{LIST, ROW};
+    use super::{FORMAT, META, WANTING};
 
     fn change(index: &Path, change: impl Fn(&sled::Db)) {
         let db = sled::open(index).expect("sled");
@@ -550,11 +615,20 @@ pub(crate) mod spoil {
         });
     }
 
-    /// Cuts the end of a row off.
+    /// Cuts the end of a block of rows off.
     pub fn cut_row(index: &Path) {
+        cut(index, ROW);
+    }
+
+    /// Cuts the end of a list of records off.
+    pub fn cut_list(index: &Path) {
+        cut(index, LIST);
+    }
+
+    fn cut(index: &Path, sort: u8) {
         change(index, |db| {
-            let row = db.scan_prefix([ROW]).next().expect("a row");
-            let (key, value) = row.expect("read");
+            let entry = db.scan_prefix([sort]).next().expect("an entry");
+            let (key, value) = entry.expect("read");
             let cut = &value[..value.len() - 1];
             db.insert(key, cut).expect("insert");
         });

@@ -64,7 +64,8 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// Rows of records in the order of their keys, from behind `after` on.
+    /// Rows of records RCP by RCP, in the order in which the journal names them, from behind
+    /// `after` on; of a record that is not here, from the first of its RCP on.
     pub fn rows(
         &self,
         after: Option<&RecordKey>,

@@ -160,7 +160,7 @@ const fn code(reason: WithdrawalReason) -> v1::WithdrawalCode {
     }
 }
 
-/// A page of records in the order of their names, and the last key if there may be more.
+/// A page of records in an order that stays, and the last key if there may be more.
 pub fn page(
     view: &View<'_>,
     reader: &Reader,

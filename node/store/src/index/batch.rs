@@ -11,10 +11,32 @@ use corridor_rules::{Rows, RowsMut};
 use super::{Index, spans};
 use crate::journal::Place;
 
+/// Rows that change, in the order in which their records were first named: it is that of the
+/// journal, and an index that is rebuilt has it again.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    rows: HashMap<RecordKey, Option<RecordRow>>,
+    order: Vec<RecordKey>,
+}
+
+impl Changed {
+    fn put(&mut self, key: &RecordKey, row: Option<RecordRow>) {
+        if self.rows.insert(*key, row).is_none() {
+            self.order.push(*key);
+        }
+    }
+
+    /// All of them.
+    pub fn in_order(mut self) -> impl Iterator<Item = (RecordKey, Option<RecordRow>)> {
+        let rows = move |key| Some((key, self.rows.remove(&key)?));
+        self.order.into_iter().filter_map(rows)
+    }
+}
+
 /// Changes of the index that belong together.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(super) rows: HashMap<RecordKey, Option<RecordRow>>,
+    pub(super) rows: Changed,
     /// Where frames lie, by the key of their block of lines.
     pub(super) lines: HashMap<Vec<u8>, BTreeMap<u8, Place>>,
     pub(super) lines_gone: Vec<Vec<u8>>,
@@ -25,12 +47,12 @@ pub(crate) struct Batch {
 impl Batch {
     /// Rows changed so far.
     pub fn len(&self) -> usize {
-        self.rows.len() + self.lines.len()
+        self.rows.order.len() + self.lines.len()
     }
 
     /// The records whose rows change.
     pub fn records(&self) -> impl Iterator<Item = RecordKey> {
-        self.rows.keys().copied()
+        self.rows.order.iter().copied()
     }
 
     /// Lines of a log from `from` on lie at `place`.
@@ -58,7 +80,7 @@ pub(crate) struct Overlay<'a> {
 
 impl Rows for Overlay<'_> {
     fn row(&self, key: &RecordKey) -> Option<RecordRow> {
-        match self.batch.rows.get(key) {
+        match self.batch.rows.rows.get(key) {
             Some(row) => row.clone(),
             None => self.index.row(key),
         }
@@ -67,20 +89,20 @@ impl Rows for Overlay<'_> {
 
 impl RowsMut for Overlay<'_> {
     fn put(&mut self, key: &RecordKey, row: RecordRow) {
-        self.batch.rows.insert(*key, Some(row));
+        self.batch.rows.put(key, Some(row));
     }
 
     fn keys(&self, rcp: &RcpId) -> Vec<RecordKey> {
         let stored = self.index.keys(rcp);
-        let changed = self.batch.rows.keys().filter(|key| key.rcp == *rcp);
+        let changed = self.batch.rows.order.iter().filter(|key| key.rcp == *rcp);
         let keys: BTreeSet<RecordKey> = stored.chain(changed.copied()).collect();
         keys.into_iter()
-            .filter(|key| !matches!(self.batch.rows.get(key), Some(None)))
+            .filter(|key| !matches!(self.batch.rows.rows.get(key), Some(None)))
             .collect()
     }
 
     fn remove(&mut self, key: &RecordKey) {
-        self.batch.rows.insert(*key, None);
+        self.batch.rows.put(key, None);
     }
 
     fn forget_lines(&mut self, log: &LogId) {

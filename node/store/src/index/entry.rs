@@ -5,7 +5,8 @@
 use corridor_proto::LogId;
 use corridor_rules::row::{RecordKey, RecordRow};
 
-use super::{ERASE, ROW, parse_row_key, spans};
+use super::rows::{self, Numbers, ROW};
+use super::{ERASE, spans};
 use crate::journal::Place;
 use crate::row_codec;
 
@@ -20,20 +21,26 @@ pub(crate) enum Entry {
     Erase(Place),
 }
 
-/// What an entry says; nothing if it is not one of the three sorts.
-pub(super) fn parse(key: &[u8], value: &[u8]) -> Result<Vec<Entry>, &'static str> {
+/// What an entry says; nothing if it is not one of the three sorts. Of a block of rows one may be
+/// wrong and the others not.
+pub(super) fn parse(
+    key: &[u8],
+    value: &[u8],
+    numbers: &Numbers,
+) -> Result<Vec<Result<Entry, &'static str>>, &'static str> {
     let Some((sort, rest)) = key.split_first() else {
         return Err("an empty key");
     };
     let entry = match *sort {
         ROW => {
-            let key = parse_row_key(key).ok_or("the key of a row")?;
-            let row = row_codec::decode(value).map_err(|_| "the row of a record")?;
-            Entry::Row(key, Box::new(row))
+            let rows = rows::parse(key, value)?.into_iter();
+            return Ok(rows
+                .map(|(key, row)| self::row(&key, &row, numbers))
+                .collect());
         }
         spans::LINES => {
             let (log, spans) = spans::parse(key, value)?;
-            let lines = |(from, place)| Entry::Lines(log, from, place);
+            let lines = |(from, place)| Ok(Entry::Lines(log, from, place));
             return Ok(spans.into_iter().map(lines).collect());
         }
         ERASE => {
@@ -42,5 +49,14 @@ pub(super) fn parse(key: &[u8], value: &[u8]) -> Result<Vec<Entry>, &'static str
         }
         _ => return Ok(Vec::new()),
     };
-    Ok(vec![entry])
+    Ok(vec![Ok(entry)])
+}
+
+fn row(key: &[u8], row: &[u8], numbers: &Numbers) -> Result<Entry, &'static str> {
+    let (key, number) = rows::parse_key(key)?;
+    if numbers.of(&key) != Some(number) {
+        return Err("a row that is not listed");
+    }
+    let row = row_codec::decode(row).map_err(|_| "the row of a record")?;
+    Ok(Entry::Row(key, Box::new(row)))
 }

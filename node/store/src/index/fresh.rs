@@ -13,6 +13,8 @@ use std::iter::Peekable;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
+use super::rows::Numbers;
+
 /// Bytes that wait: the rows of some 100,000 lines, so that in a first exchange of so many the
 /// bodies find the rows of their lines still here. Behind a crash a start takes them in again in
 /// a second.
@@ -21,6 +23,8 @@ const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// All entries that sled does not have yet.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
+    /// Which number each record has, in sled or here.
+    pub numbers: Numbers,
     fresh: Fresh,
     leaving: Arc<Fresh>,
 }
@@ -44,10 +48,10 @@ impl Waiting {
     }
 
     /// The entries of a range, over those of sled's.
-    pub fn over<S: AsRef<[u8]>>(
+    pub fn over(
         &self,
         range: impl RangeBounds<Vec<u8>> + Clone,
-        stored: impl Iterator<Item = (S, S)>,
+        stored: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
     ) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         let leaving = self.leaving.over(range.clone(), stored);
         self.fresh.over(range, leaving)
@@ -103,17 +107,16 @@ impl Fresh {
         entries.filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)))
     }
 
-    fn over<S: AsRef<[u8]>>(
+    fn over(
         &self,
         range: impl RangeBounds<Vec<u8>>,
-        stored: impl Iterator<Item = (S, S)>,
+        stored: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
     ) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         let (mut fresh, mut stored) = (self.entries.range(range).peekable(), stored.peekable());
         std::iter::from_fn(move || {
             loop {
                 if is_stored_next(&mut stored, &mut fresh) {
-                    let (key, value) = stored.next()?;
-                    return Some((key.as_ref().to_vec(), value.as_ref().to_vec()));
+                    return stored.next();
                 }
                 if let (key, Some(value)) = fresh.next()? {
                     return Some((key.clone(), value.clone()));
@@ -130,16 +133,15 @@ impl Fresh {
 }
 
 /// Whether the next entry in order is one of sled's; passes over one that is here as well.
-fn is_stored_next<'a, S: AsRef<[u8]>>(
-    stored: &mut Peekable<impl Iterator<Item = (S, S)>>,
+fn is_stored_next<'a>(
+    stored: &mut Peekable<impl Iterator<Item = (Vec<u8>, Vec<u8>)>>,
     fresh: &mut Peekable<impl Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>>,
 ) -> bool {
     let Some((key, _)) = fresh.peek() else {
         return true;
     };
-    let order = stored.peek().map_or(Ordering::Greater, |(stored, _)| {
-        stored.as_ref().cmp(key.as_slice())
-    });
+    let stored_key = stored.peek().map(|(stored, _)| stored);
+    let order = stored_key.map_or(Ordering::Greater, |stored| stored.cmp(key));
     if order == Ordering::Equal {
         stored.next();
     }
@@ -162,7 +164,7 @@ mod tests {
     }
 
     fn over(waiting: &Waiting, stored: &[u8]) -> Vec<(u8, u8)> {
-        let stored = stored.iter().map(|key| ([*key], [0]));
+        let stored = stored.iter().map(|key| (vec![*key], vec![0]));
         let all = waiting.over(vec![0]..vec![9], stored);
         all.map(|(key, value)| (key[0], value[0])).collect()
     }

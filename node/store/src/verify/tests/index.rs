@@ -83,16 +83,17 @@ fn a_missing_row_and_one_too_many_are_named() {
 fn a_row_that_cannot_be_read_is_named() {
     let stopped = Stopped::new();
     let key = key(&stopped);
-    let bytes = [
-        b"r".as_slice(),
-        key.rcp.as_bytes().as_slice(),
-        key.record.as_bytes().as_slice(),
-    ];
-    stopped.index().forge(&bytes.concat(), Some(b"no row"));
+    let block = [b"r".as_slice(), key.rcp.as_bytes(), &[0; 4]].concat();
+    let row = |number: u8| [&[number], key.record.as_bytes().as_slice(), b"\x06no row"].concat();
+    stopped.index().forge(&block, Some(&row(0)));
     let report = stopped.verify();
     let said: Vec<_> = report.findings.iter().map(|found| &found.what).collect();
     assert_eq!(said.len(), 2, "unreadable, and so missing: {said:?}");
     assert!(said[0].contains("entries that cannot be read: 1, such as the row of a record"));
+    // Nobody would look for it there.
+    stopped.index().forge(&block, Some(&row(7)));
+    let said = &stopped.verify().findings[0].what;
+    assert!(said.contains("entries that cannot be read: 1, such as a row that is not listed"));
 }
 
 #[test]
