@@ -233,15 +233,15 @@ impl Held {
         format!("{}\n{line}", self.checkpoint.text())
     }
 
-    /// Who says that it holds: not yet judged.
+    /// Who says that it holds what: not yet judged.
     ///
     /// # Errors
     /// `TooLong`, `Malformed`.
-    pub fn claimed_holder(note: &[u8]) -> Result<RcpId, Refusal> {
-        let (_, lines) = split_note(HELD, note)?;
+    pub fn claimed(note: &[u8]) -> Result<(RcpId, Checkpoint), Refusal> {
+        let (text, lines) = split_note(HELD, note)?;
         let name = lines.split(' ').nth(1).unwrap_or_default();
         let holder = name.strip_suffix("/held").ok_or_else(|| malformed(HELD))?;
-        holder.parse()
+        Ok((holder.parse()?, Checkpoint::parse_text(text)?))
     }
 
     /// Reads and judges a cosignature by the charter of its holder.
@@ -415,7 +415,8 @@ mod tests {
             time_s: 1_700_000_000,
         };
         let note = held.sign(&key(1));
-        assert_eq!(Held::claimed_holder(note.as_bytes()), Ok(held.holder));
+        let claimed = Held::claimed(note.as_bytes());
+        assert_eq!(claimed, Ok((held.holder, held.checkpoint)));
         assert_eq!(Held::verify(note.as_bytes(), &charter()), Ok(held));
         let other = note.replace("\n12\n", "\n13\n");
         assert_eq!(

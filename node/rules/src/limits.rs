@@ -27,6 +27,8 @@ pub const HELD_AHEAD_S_MAX: u64 = 2 * 24 * 3_600;
 pub const IDENTITIES_PER_LINK_MAX: u32 = 256;
 /// Third RCPs, told of along one connection, of whom may be heard later what is passed over now.
 pub const UNHEARD_MAX: usize = 256;
+/// Receipts for third RCPs' logs, of one connection, that wait until as much of the log has come.
+pub const EARLY_RECEIPTS_MAX: usize = 256;
 /// Proved contradictions of one RCP that are kept: more prove nothing more.
 pub const EVIDENCE_PER_RCP_MAX: usize = 256;
 /// Lines of a second history of a log that are walked to find where it differs.

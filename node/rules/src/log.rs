@@ -273,6 +273,12 @@ impl Log {
             .map_or(0, |head| head.checkpoint.size.saturating_sub(self.size()))
     }
 
+    /// How many lines the newest head here covers that they reached.
+    pub fn held_size(&self) -> u64 {
+        let head = self.held_head.as_ref();
+        head.map_or(0, |head| head.checkpoint.size)
+    }
+
     /// The head that the lines were proved to and have not yet reached. Once its key is retired it
     /// counts no longer.
     pub fn pending(&self, model: &crate::model::Model) -> Option<&Head> {

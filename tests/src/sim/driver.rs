@@ -1,7 +1,7 @@
 //! Carrying out what links want done: frames are looked at and sent, arrivals decided and made
 //! durable, and now and then the node crashes in between.
 
-use corridor_proto::{LogId, RcpId};
+use corridor_proto::{LogId, RcpId, v1};
 use corridor_rules::ingest::{self, Arrival, Unverified};
 use corridor_rules::limits::CREDIT_BYTES;
 use corridor_rules::link::{Input, Output};
@@ -155,6 +155,13 @@ impl World {
                 Some(C::Gone(gone)) => {
                     leg.gone = true;
                     &gone.log
+                }
+                Some(C::Pull(v1::Pull { log, .. }) | C::Want(v1::Want { log, .. })) => {
+                    // Of a log of its own: the receiver said that it holds it.
+                    let id = LogId::from_slice(log).expect("log");
+                    let circle = self.spec.circle(&id).map(|at| &self.spec.circles[at]);
+                    leg.gone = circle.is_some_and(|circle| circle.owner == from);
+                    return leg;
                 }
                 _ => return leg,
             };

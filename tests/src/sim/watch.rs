@@ -44,7 +44,7 @@ pub struct Leg {
     pub given: Vec<usize>,
     /// Those that the receiver may pass on to the sender.
     pub taken: Vec<usize>,
-    /// Whether the frame only says that something is not to be had.
+    /// Whether the frame only names a log: that it is not to be had, or to have it back.
     pub gone: bool,
 }
 

@@ -24,7 +24,7 @@ pub(super) fn receipt(
     if !may_call(model.peer_state(peer), Call::SendHeld) {
         return Err(refuse(Reason::NotEntitled));
     }
-    let holder = Held::claimed_holder(note)?;
+    let (holder, _) = Held::claimed(note)?;
     let is_passed_on = holder != *peer;
     let Some(charter) = model.charter(&holder) else {
         // The peer may know readers that we do not.

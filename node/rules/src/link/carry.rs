@@ -284,21 +284,21 @@ impl Link {
             let pending = log.and_then(|log| log.pending(model));
             let is_walked = following.is_walked();
             let is_frozen = log.is_some_and(Log::is_frozen);
-            if following.pulled && pending.is_some() && !is_walked && !is_frozen {
+            let is_led = pending.is_some() && !is_walked && !is_frozen;
+            if following.news && !following.pulled {
+                // What was pending before a restart, or on another history, may never come.
+                let pending = pending.filter(|_| !following.restarted && !is_walked);
+                out.push(carry(Frame::Pull(v1::Pull {
+                    log: id.as_bytes().to_vec(),
+                    from: following.from(log),
+                    target: pending.map_or(0, |head| head.checkpoint.size),
+                })));
+                following.pulled = true;
+                following.news = false;
+            }
+            if following.pulled && is_led {
                 lines_missing.insert(following.owner);
             }
-            if following.pulled || !following.news {
-                continue;
-            }
-            // What was pending before a restart, or on another history, may never come.
-            let pending = pending.filter(|_| !following.restarted && !is_walked);
-            out.push(carry(Frame::Pull(v1::Pull {
-                log: id.as_bytes().to_vec(),
-                from: following.from(log),
-                target: pending.map_or(0, |head| head.checkpoint.size),
-            })));
-            following.pulled = true;
-            following.news = false;
         }
         lines_missing
     }
@@ -326,7 +326,9 @@ impl Link {
                 .back
                 .iter()
                 .flat_map(|back| back.wanted.iter().rev());
-            let missing = log.missing.iter().rev().chain(void).filter(|(index, _)| {
+            // What lies beyond the newest head is asked for once a head covers it.
+            let missing = log.missing.range(..log.held_size()).rev();
+            let missing = missing.chain(void).filter(|(index, _)| {
                 !following.in_flight.contains_key(index) && !following.answered.contains_key(index)
             });
             let missing = missing.map(|(index, named)| (*index, *named));

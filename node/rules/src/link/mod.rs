@@ -20,6 +20,7 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
+use corridor_proto::checkpoint::Checkpoint;
 use corridor_proto::key::SecretKey;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Reason, Refusal, UnixMillis, v1, wire};
 
@@ -278,6 +279,8 @@ pub struct Link {
     relayed_at: UnixMillis,
     /// Pieces of evidence, by their order here, that the peer was told or cannot be told.
     evidence_told: usize,
+    /// Receipts for more of third RCPs' logs than was here, by log and holder.
+    receipts: BTreeMap<(LogId, RcpId), (Checkpoint, Arrival)>,
     /// Third RCPs of whom the peer told something that is nothing to us as long as they, or the
     /// peer, are not confirmed here.
     unheard: BTreeSet<RcpId>,
@@ -332,6 +335,7 @@ impl Link {
             partly: BTreeSet::new(),
             relayed_at: UnixMillis(0),
             evidence_told: 0,
+            receipts: BTreeMap::new(),
             unheard: BTreeSet::new(),
             introduced: BTreeMap::new(),
             passed: BTreeMap::new(),
@@ -502,6 +506,7 @@ impl Link {
         self.follow(context, out);
         self.compare(context, out);
         self.hold(context, out);
+        self.judge_early_receipts(context, out);
         self.pass_held(context, out);
         self.pump(context, out);
     }

@@ -6,16 +6,20 @@
 
 use std::collections::BTreeMap;
 
+use corridor_proto::checkpoint::{Checkpoint, Held};
 use corridor_proto::limits::ORDINAL_MAX;
 use corridor_proto::line::{Act, ReadLine, read_line};
 use corridor_proto::wire::Identity;
-use corridor_proto::{RcpId, UnixMillis, v1};
+use corridor_proto::{RcpId, Refusal, UnixMillis, v1};
 
 use super::session::announcement;
 use super::{Context, Following, Link, Output, session};
-use crate::ingest::may_give;
-use crate::limits::{HELD_INTERVAL_MS, RELAY_PAUSE_MS, RELAY_TURN_MS, UNHEARD_MAX};
+use crate::ingest::{Arrival, may_give};
+use crate::limits::{
+    EARLY_RECEIPTS_MAX, HELD_INTERVAL_MS, RELAY_PAUSE_MS, RELAY_TURN_MS, UNHEARD_MAX,
+};
 use crate::log::Log;
+use crate::model::Model;
 use crate::row::{Named, RecordKey};
 use crate::visibility::{Reader, may_read, readable};
 use v1::session_frame::Frame;
@@ -72,7 +76,9 @@ impl Relayed {
     }
 
     fn next(&mut self, log: &Log, context: &Context<'_>) -> Option<(u64, Named)> {
-        while let Some((index, named)) = self.named.pop_last() {
+        while let Some((index, named)) = self.named.range(..log.held_size()).next_back() {
+            let (index, named) = (*index, *named);
+            self.named.remove(&index);
             let (rcp, record) = (log.owner, named.record);
             let row = context.source.row(&RecordKey { rcp, record });
             let is_said = row.is_some_and(|row| {
@@ -220,6 +226,37 @@ impl Link {
         unheard.any(|rcp| may_give(context.model, &self.peer, rcp))
     }
 
+    /// A receipt. One for more of a third RCP's log than is here waits until that has come: whoever
+    /// gave it gives it once.
+    pub(super) fn held(
+        &mut self,
+        held: v1::HeldFrame,
+        context: &Context<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let owner = RcpId::from_slice(&held.owner)?;
+        let (holder, claim) = Held::claimed(&held.note)?;
+        let receipt = Arrival::Held {
+            peer: self.peer,
+            owner,
+            note: held.note,
+        };
+        let is_early = owner != context.model.me && !reaches(context.model, &claim);
+        if is_early && self.receipts.len() < EARLY_RECEIPTS_MAX {
+            self.receipts.insert((claim.log, holder), (claim, receipt));
+        } else {
+            out.push(Output::Arrival(receipt));
+        }
+        Ok(())
+    }
+
+    /// Receipts whose log has come.
+    pub(super) fn judge_early_receipts(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let has_come = |_: &_, (claim, _): &mut (_, _)| reaches(context.model, claim);
+        let judged = self.receipts.extract_if(.., has_come);
+        out.extend(judged.map(|(_, (_, receipt))| Output::Arrival(receipt)));
+    }
+
     /// Whether receipts for a log reach its owner through the peer alone.
     pub(super) fn holds_through(&self, log: &Log, context: &Context<'_>) -> bool {
         let (model, reader) = (context.model, Reader::Peer(self.peer));
@@ -258,6 +295,12 @@ impl Link {
             }
         }
     }
+}
+
+/// Whether as much of a log is here as a checkpoint says.
+fn reaches(model: &Model, claim: &Checkpoint) -> bool {
+    let log = model.logs.get(&claim.log);
+    log.is_some_and(|log| (log.incarnation, log.size()) >= (claim.incarnation, claim.size))
 }
 
 #[cfg(test)]

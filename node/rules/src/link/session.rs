@@ -48,13 +48,7 @@ impl Link {
                 // What a third RCP is to us is nothing that a refusal should tell.
                 if is_own { verdict } else { Ok(()) }
             }
-            (Frame::Held(held), true) => RcpId::from_slice(&held.owner).map(|owner| {
-                out.push(Output::Arrival(Arrival::Held {
-                    peer: self.peer,
-                    owner,
-                    note: held.note,
-                }));
-            }),
+            (Frame::Held(held), true) => self.held(held, context, out),
             (Frame::State(state), true) => {
                 self.served(state);
                 Ok(())
