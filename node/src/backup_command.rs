@@ -150,7 +150,8 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
             let profile = profile.display();
             println!("then, for its secretariat: corridor --profile {profile} recover status");
             println!(
-                "Other access tokens are not in a backup: corridor-node token makes new ones."
+                "Other access tokens are not in a backup; corridor-node token create makes new \
+                 ones."
             );
         }
     }

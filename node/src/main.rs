@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod backup_command;
+mod token_command;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -11,7 +12,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use corridor_node::demo;
-use corridor_node::operate::access::{Access, Scope};
 use corridor_node::operate::config::{Config, Name};
 use corridor_node::operate::{init, rotate};
 use corridor_node::run::{Listeners, start};
@@ -103,22 +103,9 @@ enum Command {
         #[arg(long)]
         compromised_since: Option<u32>,
     },
-    /// Make an access token; it is shown once.
-    Token {
-        /// Folder with the node's data.
-        #[arg(long)]
-        data: PathBuf,
-        /// What it is for: public, to read what is public, or desk, for everything that the
-        /// secretariat may.
-        #[arg(long, value_parser = parse_scope)]
-        scope: Scope,
-        /// For whom, in your own words.
-        #[arg(long)]
-        label: String,
-        /// After how many days it ends.
-        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=3_650))]
-        days: u64,
-    },
+    /// Make, list and revoke access tokens.
+    #[command(subcommand)]
+    Token(token_command::Command),
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {
@@ -134,14 +121,6 @@ fn parse_name(text: &str) -> Result<Name, String> {
         tag: name.tag,
         name: name.text,
     })
-}
-
-fn parse_scope(text: &str) -> Result<Scope, String> {
-    match text {
-        "public" => Ok(Scope::Public),
-        "desk" => Ok(Scope::Desk),
-        _ => Err("choose public or desk".to_owned()),
-    }
 }
 
 #[tokio::main]
@@ -219,21 +198,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             say_rotated(rotated.await??);
             Ok(true)
         }
-        Command::Token {
-            data,
-            scope,
-            label,
-            days,
-        } => {
-            let expires = corridor_node::edge::now().plus(days.saturating_mul(86_400_000));
-            println!("{}", Access::of(&data).create(scope, &label, expires)?);
-            eprintln!("It is shown this once, and good for {days} days.");
-            eprintln!(
-                "It goes into a profile as in {}, with this node's address and key.",
-                data.join("client.toml").display()
-            );
-            Ok(true)
-        }
+        Command::Token(command) => token_command::run(command),
     }
 }
 

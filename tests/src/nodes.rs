@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use corridor_client::{Client, Profile};
 use corridor_node::desk::Desk;
-use corridor_node::operate::access::{Access, Scope};
+use corridor_node::operate::access::{Access, Role};
 use corridor_node::operate::config::{Config, Name};
 use corridor_node::operate::files::write_secret;
 use corridor_node::operate::init::init;
@@ -120,7 +120,7 @@ impl Office {
     /// A client that may read what is public, and nothing else.
     pub async fn integrator(&self) -> Result<Client> {
         let never = UnixMillis(0);
-        let token = Access::of(&self.data()).create(Scope::Public, "an integrator", never)?;
+        let token = Access::of(&self.data()).create(&[Role::Public], "an integrator", never)?;
         let profile = std::fs::read_to_string(self.profile())?;
         let own = profile.lines().filter(|line| !line.starts_with("token"));
         let line = format!("token = \"{token}\"");

@@ -190,7 +190,7 @@ async fn a_token_that_only_reads_does_nothing_else() -> Result<()> {
     let kind = corridor_proto::kinds::Kind::Practice;
     let refused = reader.create_draft(kind, practice("No")).await;
     let reason = refused.err().map(|error| error.reason().to_owned());
-    assert_eq!(reason.as_deref(), Some("TOKEN_SCOPE"));
+    assert_eq!(reason.as_deref(), Some("ROLE_LACKING"));
     assert!(reader.peers().await.is_err() && reader.circles().await.is_err());
     Ok(())
 }
@@ -444,6 +444,7 @@ async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
             break cursor;
         }
     };
+    let saved = tempfile::tempdir()?;
     let mut printed = Vec::new();
     examples("", &mut printed).await;
     let mut ran = std::collections::BTreeSet::new();
@@ -461,7 +462,8 @@ async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
         };
         let words = words
             .replace("k3v7qa", &id[..10])
-            .replace("CURSOR", &cursor);
+            .replace("CURSOR", &cursor)
+            .replace("proofs", &saved.path().display().to_string());
         // A watch goes on for ever.
         let endless = *command == "record watch" && !words.contains("--until-now");
         let end = if endless { " --until-now" } else { "" };

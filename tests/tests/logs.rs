@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use corridor_client::v1::{LanguageText, WithdrawalCode};
 use corridor_client::{Client, Profile, RecordName, WithdrawalRequest};
-use corridor_node::operate::access::{Access, Scope};
+use corridor_node::operate::access::{Access, Role};
 use corridor_node::operate::files::write_secret;
 use corridor_node::operate::rotate::rotate;
 use corridor_proto::kinds::Kind;
@@ -177,7 +177,7 @@ async fn a_whole_exchange_at_the_finest_level_logs_no_secret_and_no_text() -> Re
         .await?;
     writes(&owner, &reader).await?;
 
-    let made = Access::of(&owner.data()).create(Scope::Public, "reads", UnixMillis(0))?;
+    let made = Access::of(&owner.data()).create(&[Role::Public], "reads", UnixMillis(0))?;
     let guessed = "canarytokenthatopensnothing".to_owned();
     for (other, name) in [(made, "token that reads"), (guessed, "token of nobody")] {
         let stranger = client(&owner, Some(&other)).await?;

@@ -24,7 +24,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
-use corridor_node::operate::access::{Access, Scope};
+use corridor_node::operate::access::{Access, Role};
 use corridor_proto::{UnixMillis, v1};
 use corridor_tests::nodes::Office;
 use corridor_tests::raw::Caller;
@@ -104,7 +104,7 @@ async fn what_is_hidden_costs_nothing() -> Result<()> {
     for title in ["One", "Two", "Three"] {
         office.publish(title, &[public]).await?;
     }
-    let token = Access::of(&office.data()).create(Scope::Public, "reader", UnixMillis(0))?;
+    let token = Access::of(&office.data()).create(&[Role::Public], "reader", UnixMillis(0))?;
     let mut caller = Caller::of(&office, Some(token)).await?;
     let mut costs = Vec::new();
     for hidden in 0..5 {

@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::rpc::circle_service_server::CircleService;
 use super::{Api, names, status};
+use crate::operate::access::Right;
 
 fn message(view: &View<'_>, log: &Log) -> v1::Circle {
     let readers = log.readers.iter().flat_map(|readers| &readers.list.readers);
@@ -76,7 +77,7 @@ impl CircleService for Api {
         &self,
         request: Request<v1::ListCirclesRequest>,
     ) -> Result<Response<v1::ListCirclesResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Read)?;
         let circles = self
             .desk
             .store()
@@ -88,7 +89,7 @@ impl CircleService for Api {
         &self,
         request: Request<v1::CreateCircleRequest>,
     ) -> Result<Response<v1::CreateCircleResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let open = match request.sort() {
             v1::CircleSort::Open => true,
@@ -113,7 +114,7 @@ impl CircleService for Api {
         &self,
         request: Request<v1::AddReadersRequest>,
     ) -> Result<Response<v1::AddReadersResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let id = self.find(&request.circle)?;
         let mut add = BTreeMap::new();
@@ -139,7 +140,7 @@ impl CircleService for Api {
         &self,
         request: Request<v1::RemoveReadersRequest>,
     ) -> Result<Response<v1::RemoveReadersResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let id = self.find(&request.circle)?;
         let remove: Result<Vec<_>, Status> = request

@@ -26,7 +26,7 @@ use tonic::transport::server::Connected;
 use crate::desk::Desk;
 use crate::edge;
 use crate::limits::API_MESSAGE_BYTES;
-use crate::operate::access::{Access, Scope};
+use crate::operate::access::{Access, Entry, Right};
 use crate::status::Statuses;
 pub use names::{parse_rcp, parse_record};
 pub use record::cursor::Cursors;
@@ -56,29 +56,36 @@ impl Api {
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, the same for no token, an unknown and an ended one.
-    fn caller(&self, metadata: &MetadataMap) -> Result<Scope, Status> {
+    fn caller(&self, metadata: &MetadataMap) -> Result<Entry, Status> {
         let token = metadata
             .get("authorization")
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
         token
-            .and_then(|token| self.access.scope(token, edge::now()))
+            .and_then(|token| self.access.holder(token, edge::now()))
             .ok_or_else(status::unauthenticated)
     }
 
-    /// The secretariat, or nobody.
-    fn secretariat(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        match self.caller(metadata)? {
-            Scope::Desk => Ok(()),
-            Scope::Public => Err(status::not_for_this_token()),
+    /// That the caller has a right.
+    ///
+    /// # Errors
+    /// Those of [`Api::caller`]; `PERMISSION_DENIED`, before anything is looked up.
+    fn allow(&self, metadata: &MetadataMap, right: Right) -> Result<(), Status> {
+        let caller = self.caller(metadata)?;
+        if caller.has(right) {
+            Ok(())
+        } else {
+            Err(status::role_lacking(&caller.roles, right))
         }
     }
 
     /// As whom the caller reads.
     fn reader(&self, metadata: &MetadataMap) -> Result<Reader, Status> {
-        Ok(match self.caller(metadata)? {
-            Scope::Desk => Reader::Secretariat,
-            Scope::Public => Reader::Anyone,
+        let caller = self.caller(metadata)?;
+        Ok(if caller.has(Right::Read) {
+            Reader::Secretariat
+        } else {
+            Reader::Anyone
         })
     }
 }

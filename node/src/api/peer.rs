@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 use super::rpc::peer_service_server::PeerService;
 use super::{Api, names, status};
 use crate::edge;
+use crate::operate::access::Right;
 use crate::status::Seen;
 
 impl Api {
@@ -120,7 +121,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::CreateInvitationRequest>,
     ) -> Result<Response<v1::CreateInvitationResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let (invitation, expires) = self.desk.invite().await.map_err(status::desk)?;
         Ok(Response::new(v1::CreateInvitationResponse {
             invitation: invitation.encode(),
@@ -133,7 +134,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::AcceptInvitationRequest>,
     ) -> Result<Response<v1::AcceptInvitationResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let invitation = request.into_inner().invitation;
         let (rcp, acceptance) = self.desk.accept(&invitation).await.map_err(status::desk)?;
         Ok(Response::new(v1::AcceptInvitationResponse {
@@ -146,7 +147,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::ListPeersRequest>,
     ) -> Result<Response<v1::ListPeersResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Read)?;
         let peers = self.desk.store().read(|view| {
             let held = held_records(view)?;
             view.peers
@@ -161,7 +162,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::GetSafetyNumberRequest>,
     ) -> Result<Response<v1::GetSafetyNumberResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Read)?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         self.one_peer(&rcp)?;
         let safety_number = self.desk.safety_number(rcp).await;
@@ -172,7 +173,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::ConfirmPeerRequest>,
     ) -> Result<Response<v1::ConfirmPeerResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let request = request.into_inner();
         let rcp = names::parse_rcp("name", &request.name)?;
         self.one_peer(&rcp)?;
@@ -189,7 +190,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::RefusePeerRequest>,
     ) -> Result<Response<v1::RefusePeerResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         self.desk
             .wish(Wish::Refuse { rcp })
@@ -202,7 +203,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::PausePeerRequest>,
     ) -> Result<Response<v1::PausePeerResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         let peer = Some(self.peer_wish(rcp, Wish::Pause { rcp }).await?);
         Ok(Response::new(v1::PausePeerResponse { peer }))
@@ -212,7 +213,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::ListEvidenceRequest>,
     ) -> Result<Response<v1::ListEvidenceResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Read)?;
         let name = request.into_inner().name;
         let of = match name.as_str() {
             "" => None,
@@ -232,7 +233,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::AcceptRestartRequest>,
     ) -> Result<Response<v1::AcceptRestartResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         let done = self.desk.wish(Wish::AcceptRestart { rcp }).await;
         let circles = done.map_err(status::desk)?.facts.len();
@@ -245,7 +246,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::ResumePeerRequest>,
     ) -> Result<Response<v1::ResumePeerResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         let peer = Some(self.peer_wish(rcp, Wish::Resume { rcp }).await?);
         Ok(Response::new(v1::ResumePeerResponse { peer }))
@@ -255,7 +256,7 @@ impl PeerService for Api {
         &self,
         request: Request<v1::LeavePeerRequest>,
     ) -> Result<Response<v1::LeavePeerResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Administer)?;
         let rcp = names::parse_rcp("name", &request.into_inner().name)?;
         let peer = Some(self.peer_wish(rcp, Wish::Leave { rcp }).await?);
         Ok(Response::new(v1::LeavePeerResponse { peer }))

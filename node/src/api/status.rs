@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::desk::DeskError;
+use crate::operate::access::{Right, Role};
 
 /// Domain of all reasons.
 const DOMAIN: &str = "corridor.invalid";
@@ -28,10 +29,17 @@ pub fn unauthenticated() -> Status {
     with_reason(Code::Unauthenticated, "NO_VALID_TOKEN", message.to_owned())
 }
 
-/// A token that is not for this call.
-pub fn not_for_this_token() -> Status {
-    let message = "this token only reads; use the secretariat's own profile";
-    with_reason(Code::PermissionDenied, "TOKEN_SCOPE", message.to_owned())
+/// A token whose roles are not for this call.
+pub fn role_lacking(roles: &[Role], right: Right) -> Status {
+    let words = |roles: &[Role], or: &str| {
+        let words: Vec<&str> = roles.iter().map(|role| role.word()).collect();
+        words.join(or)
+    };
+    let (has, needs) = (words(roles, " and "), words(right.roles(), " or "));
+    let message = format!(
+        "this is for the role {needs}, and this token has {has}; ask whoever keeps this node"
+    );
+    with_reason(Code::PermissionDenied, "ROLE_LACKING", message)
 }
 
 /// Nothing there for the caller.

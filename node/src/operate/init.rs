@@ -12,7 +12,7 @@ use corridor_proto::v1::LanguageText;
 use corridor_proto::{RcpId, Refusal, UnixMillis};
 use corridor_store::StoreError;
 
-use super::access::{Access, Scope};
+use super::access::{Access, Role};
 use super::config::{self, Config};
 use super::files::{FileError, create_folder, write_secret};
 use super::keys::{KeyFolder, secret_text};
@@ -331,7 +331,7 @@ pub(super) fn write_profile(
     config: &Config,
     server_key: &str,
 ) -> Result<PathBuf, FileError> {
-    let token = Access::of(data).create(Scope::Desk, "made at init", UnixMillis(0))?;
+    let token = Access::of(data).create(&Role::SECRETARIAT, "made at init", UnixMillis(0))?;
     let path = data.join(PROFILE);
     let address = config.api_listen;
     let text = format!(

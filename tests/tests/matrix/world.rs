@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use corridor_node::edge;
-use corridor_node::operate::access::{Access, Scope};
+use corridor_node::operate::access::{Access, Role};
 use corridor_proto::kinds::Kind;
 use corridor_proto::{LogId, LogSeed, RcpId, RecordId, UnixMillis, v1};
 use corridor_rules::desk::Wish;
@@ -332,9 +332,9 @@ impl World {
 
     fn hand_out_tokens(&mut self) -> Result<()> {
         let access = Access::of(&self.office.data());
-        for (is_desk, scope) in [(true, Scope::Desk), (false, Scope::Public)] {
+        for (is_desk, role) in [(true, Role::Reader), (false, Role::Public)] {
             for (is_over, end) in [(false, 0), (true, 1)] {
-                let token = access.create(scope, "matrix", UnixMillis(end))?;
+                let token = access.create(&[role], "matrix", UnixMillis(end))?;
                 self.tokens.insert((is_desk, is_over), token);
             }
         }

@@ -15,8 +15,9 @@ pub const CRATES: [(&str, &[&str]); 6] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("backup_command", &["operate"]),
+    ("token_command", &["edge", "operate"]),
     ("api", &["desk", "edge", "limits", "operate", "status"]),
     (
         "demo",

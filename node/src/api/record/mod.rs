@@ -20,6 +20,7 @@ use super::{Api, names, status};
 use crate::desk::{self, Shown};
 use crate::edge;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::operate::access::Right;
 
 fn missing(name: &str) -> Status {
     status::not_found("record", name)
@@ -145,7 +146,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::CreateDraftRequest>,
     ) -> Result<Response<v1::CreateDraftResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Draft)?;
         let request = request.into_inner();
         let kind = kind(&request.kind)?;
         let saved = self.desk.save_draft(None, kind, request.body).await;
@@ -157,7 +158,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::UpdateDraftRequest>,
     ) -> Result<Response<v1::UpdateDraftResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Draft)?;
         let request = request.into_inner();
         let (record, kind) = (self.own(&request.name)?, kind(&request.kind)?);
         let saved = self.desk.save_draft(Some(record), kind, request.body).await;
@@ -169,7 +170,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::DeleteDraftRequest>,
     ) -> Result<Response<v1::DeleteDraftResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Draft)?;
         let record = self.own(&request.into_inner().name)?;
         let wish = corridor_rules::desk::Wish::DiscardDraft { record };
         self.desk.wish(wish).await.map_err(status::desk)?;
@@ -180,7 +181,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::ListDraftsRequest>,
     ) -> Result<Response<v1::ListDraftsResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Draft)?;
         let drafts = self.desk.store().read(|view| {
             view.drafts
                 .keys()
@@ -194,7 +195,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::PublishRecordRequest>,
     ) -> Result<Response<v1::PublishRecordResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let circles = self.circles(&request.circles)?;
@@ -217,7 +218,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::PublishRecordsRequest>,
     ) -> Result<Response<v1::PublishRecordsResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let records = request.names.iter().map(|name| self.own(name));
         let records: Vec<RecordId> = records.collect::<Result<_, _>>()?;
@@ -231,7 +232,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::ShareRecordRequest>,
     ) -> Result<Response<v1::ShareRecordResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let circles = self.circles(&request.circles)?;
@@ -248,7 +249,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::NarrowRecordRequest>,
     ) -> Result<Response<v1::NarrowRecordResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let circles = self.circles(&request.circles)?;
@@ -263,7 +264,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::WithdrawRecordRequest>,
     ) -> Result<Response<v1::WithdrawRecordResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let reason = withdrawal_reason(request.code())?;
@@ -371,7 +372,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::PreviewPeerRequest>,
     ) -> Result<Response<v1::PreviewPeerResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Read)?;
         let request = request.into_inner();
         let peer = names::parse_rcp("peer", &request.peer)?;
         self.desk.store().read(|view| {
@@ -400,7 +401,7 @@ impl RecordService for Api {
         &self,
         request: Request<v1::ExplainRecordRequest>,
     ) -> Result<Response<v1::ExplainRecordResponse>, Status> {
-        self.secretariat(request.metadata())?;
+        self.allow(request.metadata(), Right::Read)?;
         let request = request.into_inner();
         let key = names::parse_record("name", &request.name)?;
         let peer = names::parse_rcp("peer", &request.peer)?;

@@ -1,0 +1,158 @@
+//! Who may do what: every call of a node's own listener by every sort of caller.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use corridor_client::v1;
+use corridor_node::operate::access::{Access, Role};
+use corridor_proto::UnixMillis;
+use corridor_tests::nodes::Office;
+use corridor_tests::raw::Caller;
+use tonic::Code;
+
+const READERS: &[Role] = &[
+    Role::Reader,
+    Role::Editor,
+    Role::Clearer,
+    Role::Administrator,
+];
+const ALL: &[Role] = &[
+    Role::Public,
+    Role::Reader,
+    Role::Editor,
+    Role::Clearer,
+    Role::Administrator,
+];
+const WRITERS: &[Role] = &[Role::Editor, Role::Clearer];
+const CLEARERS: &[Role] = &[Role::Clearer];
+const KEEPERS: &[Role] = &[Role::Administrator];
+
+/// Whom each call is for.
+const CALLS: [(&str, &[Role]); 35] = [
+    ("CircleService/AddReaders", CLEARERS),
+    ("CircleService/CreateCircle", CLEARERS),
+    ("CircleService/ListCircles", READERS),
+    ("CircleService/RemoveReaders", CLEARERS),
+    ("NodeService/DisownCopy", KEEPERS),
+    ("NodeService/GetNode", ALL),
+    ("NodeService/ListVoidVersions", READERS),
+    ("NodeService/RestartLogs", KEEPERS),
+    ("NodeService/ShowUncompared", KEEPERS),
+    ("PeerService/AcceptInvitation", KEEPERS),
+    ("PeerService/AcceptRestart", KEEPERS),
+    ("PeerService/ConfirmPeer", KEEPERS),
+    ("PeerService/CreateInvitation", KEEPERS),
+    ("PeerService/GetSafetyNumber", READERS),
+    ("PeerService/LeavePeer", KEEPERS),
+    ("PeerService/ListEvidence", READERS),
+    ("PeerService/ListPeers", READERS),
+    ("PeerService/PausePeer", KEEPERS),
+    ("PeerService/RefusePeer", KEEPERS),
+    ("PeerService/ResumePeer", KEEPERS),
+    ("RecordService/CreateDraft", WRITERS),
+    ("RecordService/DeleteDraft", WRITERS),
+    ("RecordService/ExplainRecord", READERS),
+    ("RecordService/GetRecord", ALL),
+    ("RecordService/ListDrafts", WRITERS),
+    ("RecordService/ListRecords", ALL),
+    ("RecordService/NarrowRecord", CLEARERS),
+    ("RecordService/PreviewPeer", READERS),
+    ("RecordService/ProveRecord", ALL),
+    ("RecordService/PublishRecord", CLEARERS),
+    ("RecordService/PublishRecords", CLEARERS),
+    ("RecordService/ShareRecord", CLEARERS),
+    ("RecordService/UpdateDraft", WRITERS),
+    ("RecordService/WatchRecords", ALL),
+    ("RecordService/WithdrawRecord", CLEARERS),
+];
+
+/// Every call that a service for secretariats and integrators declares.
+fn declared() -> Result<Vec<String>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/corridor/v1");
+    let mut calls = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let text = fs::read_to_string(entry?.path())?;
+        let Some((_, body)) = text.split_once("\nservice ") else {
+            continue;
+        };
+        let service = body.split(' ').next().unwrap_or_default();
+        let methods = body
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("rpc "));
+        let names = methods.filter_map(|method| method.split('(').next());
+        calls.extend(names.map(|name| format!("{service}/{name}")));
+    }
+    calls.retain(|call| !call.starts_with("ExchangeService/"));
+    calls.sort();
+    Ok(calls)
+}
+
+async fn answer(caller: &mut Caller, call: &str) -> Result<Code> {
+    let nothing = v1::GetNodeRequest::default();
+    let answer = if call == "RecordService/WatchRecords" {
+        caller.follow(call, &nothing, |_| true).await?
+    } else {
+        caller.call(call, &nothing).await?
+    };
+    Ok(answer.code)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_for_those_who_have_a_role_for_it_and_for_nobody_else() -> Result<()> {
+    let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(declared()?, names, "a call of which nothing is said");
+    let office = Office::open("Budapest Process", true).await?;
+    let access = Access::of(&office.data());
+    let mut wrong = Vec::new();
+    for role in ALL {
+        for (end, is_over) in [(0, false), (1, true)] {
+            let token = access.create(&[*role], "sweep", UnixMillis(end))?;
+            let mut caller = Caller::of(&office, Some(token)).await?;
+            for (call, roles) in CALLS {
+                let code = answer(&mut caller, call).await?;
+                let is_right = match code {
+                    Code::Unauthenticated => is_over,
+                    Code::PermissionDenied => !is_over && !roles.contains(role),
+                    _ => !is_over && roles.contains(role),
+                };
+                if !is_right {
+                    wrong.push(format!("{call} by {role:?}, ended: {is_over}: {code:?}"));
+                }
+            }
+        }
+    }
+    for token in [None, Some("guessed".to_owned())] {
+        let mut caller = Caller::of(&office, token).await?;
+        for (call, _) in CALLS {
+            let code = answer(&mut caller, call).await?;
+            if code != Code::Unauthenticated {
+                wrong.push(format!("{call} by nobody: {code:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_taken_back_opens_nothing_from_the_next_call_on() -> Result<()> {
+    let office = Office::open("Prague Process", true).await?;
+    let access = Access::of(&office.data());
+    let token = access.create(&[Role::Editor], "the desk", UnixMillis(0))?;
+    let mut caller = Caller::of(&office, Some(token)).await?;
+    assert_eq!(
+        answer(&mut caller, "RecordService/ListDrafts").await?,
+        Code::Ok
+    );
+    let listed = access.list()?;
+    let mut listed = listed.iter();
+    let entry = listed
+        .find(|entry| entry.label == "the desk")
+        .context("listed")?;
+    let revoked = access.revoke(entry.id())?;
+    assert_eq!(revoked.as_ref(), Some(entry));
+    let after = answer(&mut caller, "RecordService/ListDrafts").await?;
+    assert_eq!(after, Code::Unauthenticated);
+    Ok(())
+}
