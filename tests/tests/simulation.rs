@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
-use corridor_rules::Reader;
 use corridor_rules::desk::{ToPublish, Wish};
 use corridor_rules::ingest::HEAD_LACKING;
 use corridor_rules::visibility::may_read;
+use corridor_rules::{Reader, RecordKey};
 use corridor_tests::sim::network::{Frame, Stream};
 use corridor_tests::sim::run::{BYTES_CHECKED, grown, plan_of};
 use corridor_tests::sim::spec::{Circle, Kind};
@@ -426,6 +426,56 @@ fn a_right_that_is_lost_while_the_hellos_cross_comes_back_with_all_that_it_gives
     world.publish_draft_in(0, vec![circle]);
     world.rest();
     assert_eq!(size(&world, 0), size(&world, 1), "on the same connection");
+}
+
+/// What was held, left and was erased is asked for once more when it stands in another circle.
+#[test]
+fn a_record_that_left_one_circle_and_stands_in_another_is_fetched_again() {
+    for seed in 0..40 {
+        let mut world = two_partners(seed);
+        let public = LogId::public(&world.nodes[0].rcp);
+        let other = circle_for_the_other(&mut world);
+        let record = RecordId::new([9; 16]);
+        world.connect((0, 1));
+        world.rest();
+        carry_out(&mut world, publish(record, public));
+        let to_reader = |world: &World, stream| {
+            let mut events = world.events();
+            events.retain(|(_, side, at)| (*side, *at) == (1, Some(stream)));
+            events.pop()
+        };
+        let comes = |world: &World| {
+            to_reader(world, Stream::Carry).is_some_and(|event| world.brings_records(&event))
+        };
+        while !comes(&world) {
+            let events = world.events();
+            let next = world.rng.pick(&events).expect("it arrives");
+            world.happen(next);
+        }
+        let circles = vec![public];
+        carry_out(&mut world, Wish::Narrow { record, circles });
+        // The head behind the leave is told before the record is there.
+        world.happen(((0, 1), 0, None));
+        while let Some(event) = to_reader(&world, Stream::Session) {
+            world.happen(event);
+        }
+        world.rest();
+        let key = RecordKey {
+            rcp: world.nodes[0].rcp,
+            record,
+        };
+        let version = world.nodes[0].store.rows[&key].stands[0].version;
+        let share = Wish::Share {
+            record,
+            version,
+            links: Vec::new(),
+            circles: vec![other],
+        };
+        carry_out(&mut world, share);
+        world.rest();
+        let row = &world.nodes[1].store.rows[&key];
+        assert!(!row.wants_any(), "seed {seed}: {row:?}");
+    }
 }
 
 /// Lines that came before their owner's key was replaced lie under no head until one is signed

@@ -310,6 +310,7 @@ impl Link {
         out: &mut Vec<Output>,
     ) {
         let mut in_flight: usize = self.following.values().map(|f| f.in_flight.len()).sum();
+        let mut is_held_up = false;
         let waits = |f: &Following| {
             lines_missing.contains(&f.owner) || f.relayed.as_ref().is_some_and(|of| !of.is_turn())
         };
@@ -337,7 +338,11 @@ impl Link {
             // One version may stand in several logs: it is asked for in one of them.
             let mut fresh: Vec<(u64, Named)> = passed_on
                 .chain(missing)
-                .filter(|(_, named)| self.coming.insert(named.version_hash))
+                .filter(|(_, named)| {
+                    let is_new = self.coming.insert(named.version_hash);
+                    is_held_up |= !is_new;
+                    is_new
+                })
                 .take(room)
                 .collect();
             fresh.sort_unstable_by_key(|(index, _)| std::cmp::Reverse(*index));
@@ -357,6 +362,22 @@ impl Link {
                     .retain(|index, named| !indexes.contains(index) && !asked(named));
             }
             following.in_flight.extend(fresh);
+        }
+        if is_held_up {
+            self.forget_stored(context, out);
+        }
+    }
+
+    /// What came is asked for again where it stands anew: it may have been stored, and erased since.
+    fn forget_stored(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let before = self.coming.len();
+        for (id, following) in &mut self.following {
+            let log = context.model.logs.get(id);
+            let is_missing = |at| log.is_some_and(|log| log.missing.contains_key(&at));
+            following.forget_answers(&mut self.coming, is_missing);
+        }
+        if self.coming.len() < before {
+            out.push(Output::More);
         }
     }
 
