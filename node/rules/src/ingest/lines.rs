@@ -460,3 +460,8 @@ pub(super) fn named_bodies(
     }
     Ok(facts)
 }
+
+#[cfg(test)]
+mod branches;
+#[cfg(test)]
+mod tests;

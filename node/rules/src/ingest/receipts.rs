@@ -97,3 +97,6 @@ fn may_hold(model: &Model, log: &Log, holder: &RcpId, now: UnixMillis) -> bool {
     may_call(model.peer_state(holder), Call::SendHeld)
         && (entitled || log.lists(holder) || log.former.contains_key(holder))
 }
+
+#[cfg(test)]
+mod tests;
