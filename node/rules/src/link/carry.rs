@@ -491,16 +491,6 @@ fn ranges(descending: &[u64]) -> Vec<v1::IndexRange> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn descending_indexes_become_few_ranges() {
-        let range = |from, to| v1::IndexRange { from, to };
-        assert_eq!(
-            ranges(&[9, 8, 7, 4, 2, 1]),
-            vec![range(7, 10), range(4, 5), range(1, 3)]
-        );
-        assert!(ranges(&[]).is_empty());
-    }
-}
+mod following;
+#[cfg(test)]
+mod serving;

@@ -567,3 +567,6 @@ fn identity_of(model: &Model, rcp: &RcpId) -> (u32, u64) {
 fn introduction(model: &Model) -> (u32, u64) {
     identity_of(model, &model.me)
 }
+
+#[cfg(test)]
+mod tests;
