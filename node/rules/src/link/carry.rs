@@ -330,7 +330,9 @@ impl Link {
                 !following.in_flight.contains_key(index) && !following.answered.contains_key(index)
             });
             let missing = missing.map(|(index, named)| (*index, *named));
-            let relayed = following.relayed.as_mut();
+            // What lines say that came just now is known once they are taken in.
+            let is_taken = self.arriving != Some(*id);
+            let relayed = following.relayed.as_mut().filter(|_| is_taken);
             let passed_on = relayed.into_iter().flat_map(|of| of.asked(log, context));
             // One version may stand in several logs: it is asked for in one of them.
             let mut fresh: Vec<(u64, Named)> = passed_on

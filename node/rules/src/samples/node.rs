@@ -1,6 +1,7 @@
 //! A whole node in memory, for tests of what several decisions add up to.
 
 use corridor_proto::line::{Act, ReadLine, WithdrawalReason, read_line};
+use corridor_proto::record::VerifiedRecord;
 use corridor_proto::wire::Identity;
 use corridor_proto::{LogId, RcpId, RecordId, Refusal, Token, UnixMillis};
 
@@ -212,6 +213,13 @@ impl Node {
         let (rcp, record) = (*rcp, record(byte));
         let row = self.store.row(&RecordKey { rcp, record });
         row.unwrap_or_default()
+    }
+
+    /// The record behind a line of a log of its own.
+    pub fn record_at(&self, log: &LogId, index: u64) -> VerifiedRecord {
+        let found = crate::serve::record_at(&self.store, self.log(log), index);
+        let charter = self.model.charter(&self.rcp).expect("a charter");
+        found.expect("a record").verify(charter).expect("verified")
     }
 }
 
