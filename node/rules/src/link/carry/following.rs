@@ -3,7 +3,7 @@
 use super::*;
 use crate::link::Input;
 use crate::samples::{
-    ABOUT, End, Frame as Sent, PEER, Written, hello, partner_of, rcp, texts, version, words,
+    ABOUT, End, Frame as Sent, PEER, Written, hello, partner_of, rcp, texts, words,
 };
 use v1::session_frame::Frame as Said;
 
@@ -215,20 +215,8 @@ fn a_frozen_log_keeps_no_texts_of_others_waiting() {
 #[test]
 fn so_many_texts_are_on_their_way_at_once() {
     let mut end = end();
-    let mut log = Written::new(PEER, 7);
     let count = u64::try_from(WANTS_IN_FLIGHT).expect("few") + 10;
-    let text = version(PEER, 1, 5, "text");
-    for number in 0..count {
-        let mut hash = *text.version_hash().as_bytes();
-        hash[..8].copy_from_slice(&number.to_be_bytes());
-        let mut record = [7; 16];
-        record[..8].copy_from_slice(&number.to_be_bytes());
-        log.push(corridor_proto::line::Act::Publish {
-            version_hash: corridor_proto::Hash::new(hash),
-            record: corridor_proto::RecordId::new(record),
-            version: 5,
-        });
-    }
+    let log = many(7, count);
     end.session(log.announced(count));
     let mut frames = Vec::new();
     for from in (0..count).step_by(256) {
@@ -377,4 +365,55 @@ fn what_is_not_yet_led_along_is_not_wanted() {
         .expect("a want");
     assert!(pull < want);
     assert_eq!(wants(&frames), [(0, 1)]);
+}
+
+/// A log of lines that name so many texts, each of another record.
+fn many(seed: u8, count: u64) -> Written {
+    let mut log = Written::new(PEER, seed);
+    for number in 0..count {
+        let mut hash = [seed; 32];
+        hash[..8].copy_from_slice(&number.to_be_bytes());
+        let mut record = [seed; 16];
+        record[..8].copy_from_slice(&number.to_be_bytes());
+        log.push(corridor_proto::line::Act::Publish {
+            version_hash: corridor_proto::Hash::new(hash),
+            record: corridor_proto::RecordId::new(record),
+            version: 5,
+        });
+    }
+    log
+}
+
+#[test]
+fn texts_on_their_way_are_counted_over_all_logs() {
+    let most = u64::try_from(WANTS_IN_FLIGHT).expect("few");
+    let logs = [many(7, most - 2), many(8, 100)];
+    let mut me = partner_of(&[PEER]);
+    for log in &logs {
+        for from in (0..log.size()).step_by(256) {
+            let to = log.size().min(from + 256);
+            me.take(&log.arrival(PEER, log.part(from, to, log.size())));
+        }
+    }
+    let (_, frames) = End::greeted(me, PEER);
+    let asked: u64 = wants(&frames).iter().map(|(from, to)| to - from).sum();
+    assert_eq!(asked, most);
+}
+
+#[test]
+fn so_many_answers_are_remembered_and_those_that_are_missing_longer() {
+    let mut end = end();
+    let log = many(7, 3);
+    end.session(log.announced(3));
+    end.carry(Frame::Package(log.package(0)));
+    end.carry(gone_of(&log, &[(0, 3)]));
+    let most = u64::try_from(WANTS_IN_FLIGHT).expect("few");
+    let remembered = |end: &mut End, count: u64| {
+        let following = end.link.following.get_mut(&log.id).expect("it is followed");
+        following.answered = (0..count).map(|index| (index, None)).collect();
+        assert_eq!(wants(&end.feed(Input::Changed)), []);
+        end.link.following[&log.id].answered.len()
+    };
+    assert_eq!(remembered(&mut end, most), WANTS_IN_FLIGHT);
+    assert_eq!(remembered(&mut end, most + 1), 3);
 }

@@ -295,6 +295,46 @@ fn one_step_sends_so_much_and_says_that_there_is_more() {
 }
 
 #[test]
+fn a_step_that_uses_the_credit_up_says_nothing_of_more() {
+    let (mut me, circle) = owner(0);
+    let large = "x".repeat(200 * 1024);
+    for byte in 0..8 {
+        me.publish(byte, &large, &[circle]);
+    }
+    let step = |credit: i64| {
+        let (mut end, _) = End::greeted(me.clone(), PEER);
+        end.carry(pull(&circle, 0, 0));
+        end.link.credit = credit;
+        end.carry(want(&circle, &[(0, 8)]));
+        (credit - end.link.credit, end.more)
+    };
+    let (spent, more) = step(i64::from(u32::MAX));
+    assert!(more);
+    assert_eq!(step(spent), (spent, false));
+    assert_eq!(step(spent + 1), (spent, true));
+}
+
+#[test]
+fn one_step_sends_so_much_of_lines_too() {
+    let (mut me, circle) = owner(90);
+    for byte in 0..90 {
+        me.wish(crate::desk::Wish::Withdraw {
+            record: crate::samples::record(byte),
+            up_to: None,
+            reason: corridor_proto::line::WithdrawalReason::Error,
+            note: Some(vec![byte; 16_000]),
+            replacement: None,
+        });
+    }
+    let (mut end, _) = End::greeted(me, PEER);
+    let frames = end.carry(pull(&circle, 0, 0));
+    assert_eq!(words(&frames), ["package"]);
+    assert!(std::mem::take(&mut end.more));
+    let frames = end.feed(Input::Changed);
+    assert_eq!(words(&frames), ["package"]);
+}
+
+#[test]
 fn one_step_looks_so_many_records_up() {
     let (mut me, circle) = owner(0);
     let drafts: Vec<_> = (0..=255_u8)
