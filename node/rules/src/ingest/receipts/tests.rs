@@ -263,3 +263,29 @@ fn partners_tell_each_other_what_they_hold() {
     let held = &me.model.held[&(circle, peer.rcp)];
     assert_eq!((held.checkpoint.size, held.time_s), (size, SECOND));
 }
+
+#[test]
+fn a_folder_that_was_set_back_refuses_no_receipt_of_what_it_lacks() {
+    let (mut me, circle) = world(false);
+    let longer = {
+        let mut longer = me.clone();
+        longer.publish(2, "more", &[circle]);
+        let size = longer.log(&circle).size();
+        held(&longer, &circle, PEER, size, SECOND)
+    };
+    let absent = {
+        let mut log = Written::new(ME, 9);
+        log.leave(1);
+        log.held(PEER, 1, SECOND)
+    };
+    let size = me.log(&circle).size();
+    let unread = held(&me, &circle, ABOUT, size, SECOND);
+    let receipts = [(PEER, longer), (PEER, absent), (ABOUT, unread)];
+    for (peer, note) in &receipts {
+        assert!(came(&me, *peer, ME, note).is_err());
+    }
+    me.model.signing_stopped = Some("RESTORED_FROM_A_BACKUP".to_owned());
+    for (peer, note) in &receipts {
+        assert_eq!(came(&me, *peer, ME, note), NOTHING);
+    }
+}
