@@ -332,3 +332,6 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -246,6 +246,9 @@ fn a_relay_leads_to_the_head_that_it_had_and_no_further() {
     let mut other = log.fork(2);
     other.restart(5);
     assert_eq!(pulls(&end.session(other.announced(3))), [2]);
+    let mut shorter = log.fork(1);
+    shorter.restart(6);
+    assert_eq!(pulls(&end.session(shorter.announced(2))), [0], "a restart");
 }
 
 /// An owner, a reader that passes on, and a reader behind it; the owner's circle, with one text.

@@ -762,3 +762,90 @@ fn a_new_reader_is_told_of_the_circle_and_one_that_comes_back_again() {
     );
     meeting.assert_fine();
 }
+
+#[test]
+fn what_cannot_extend_our_lines_is_walked_from_its_first() {
+    let mut log = log(ME, 2);
+    let mut me = with(me(), &log, 2);
+    let (mut old, longer) = (log.fork(1), {
+        let mut longer = log.clone();
+        longer.leave(9);
+        longer
+    });
+    for byte in 10..16 {
+        old.leave(byte);
+    }
+    let reason = "RESTORED_FROM_A_BACKUP".to_owned();
+    me.apply(&[Fact::SigningStopped { reason }]);
+    let (_, frames) = heard(me.clone(), holds(&longer, longer.head(3)));
+    assert_eq!(pulls(&frames), pulled(&log, 2));
+    let mut rotated_me = me.clone();
+    let event = rotated(ME, 50).events()[1].clone();
+    rotated_me.apply(&[Fact::KeyEvent {
+        rcp: rcp(ME),
+        event,
+    }]);
+    rotated_me.signer = 50;
+    let (_, frames) = heard(rotated_me, holds(&longer, longer.head(3)));
+    assert_eq!(pulls(&frames), pulled(&log, 0), "a retired key signed it");
+    log.restart(5);
+    let (id, from, lines) = (log.id, 2, log.lines[2..].to_vec());
+    me.apply(&[Fact::Lines {
+        log: id,
+        from,
+        lines,
+    }]);
+    let (_, frames) = heard(me, holds(&old, old.head(7)));
+    assert_eq!(
+        pulls(&frames),
+        pulled(&log, 0),
+        "it is of before the restart"
+    );
+}
+
+#[test]
+fn of_whom_we_did_not_confirm_no_head_is_taken_from_others() {
+    let theirs = log(ABOUT, 2);
+    let mut me = me();
+    me.take(&theirs.arrival(ABOUT, theirs.package(0)));
+    me.treat(ABOUT, PeerState::Pending);
+    let (mut end, _) = End::greeted(me, PEER);
+    end.session(theirs.announced(2));
+    assert_eq!(reasons(&end), []);
+    assert!(
+        !end.arrived
+            .iter()
+            .any(|arrival| matches!(arrival, Arrival::Head { .. }))
+    );
+}
+
+#[test]
+fn only_what_is_hidden_is_said_to_be_compared() {
+    let (one, mut two) = (log(PEER, 2), Written::new(PEER, 8));
+    for byte in 0..3 {
+        two.leave(byte);
+    }
+    let mut me = me();
+    me.take(&one.arrival(PEER, one.package(0)));
+    me.take(&two.arrival(PEER, two.part(0, 2, 3)));
+    let (mut end, _) = End::greeted(me.clone(), PEER);
+    compared(&mut end);
+    let is_said = |end: &End| {
+        let mut arrived = end.arrived.iter();
+        arrived.any(|arrival| matches!(arrival, Arrival::Compared { .. }))
+    };
+    assert!(!is_said(&end));
+    me.apply(&[Fact::Restored { at: UnixMillis(1) }]);
+    me.model.signing_stopped = None;
+    let (mut end, _) = End::greeted(me.clone(), PEER);
+    compared(&mut end);
+    assert!(!end.node.log(&one.id).uncompared);
+    assert!(end.node.log(&two.id).uncompared, "its head is not reached");
+    me.model.logs.get_mut(&two.id).expect("a log").retaken = true;
+    let (mut end, _) = End::greeted(me, PEER);
+    compared(&mut end);
+    assert!(
+        !end.node.log(&one.id).uncompared,
+        "one that is not told of hides no other"
+    );
+}
