@@ -147,6 +147,21 @@ fn the_turn_begins_anew_while_lines_come_from_elsewhere() {
 }
 
 #[test]
+fn a_relay_is_not_asked_for_what_came_from_the_owner_meanwhile() {
+    let (me, mut log) = follower(&[ME, ABOUT]);
+    let mut end = linked(me, &[PEER]);
+    assert!(
+        !end.link.following.contains_key(&log.id),
+        "nothing is missing"
+    );
+    log.leave(1);
+    assert_eq!(pulls(&end.session(log.announced(2))), []);
+    end.node.take(&log.arrival(PEER, log.package(1)));
+    assert_eq!(words(&later(&mut end, RELAY_TURN_MS)), [""; 0]);
+    assert_eq!(words(&later(&mut end, RELAY_TURN_MS)), [""; 0]);
+}
+
+#[test]
 fn a_relay_that_has_not_reached_the_head_is_not_asked() {
     let (mut me, mut log) = follower(&[ME, ABOUT]);
     for byte in 1..4 {

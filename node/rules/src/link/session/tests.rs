@@ -640,6 +640,10 @@ fn a_receipt_is_given_to_whom_it_is_due_and_says_that_all_is_erased() {
         let frames = serving(&mut end, v1::Serving::Active);
         assert_eq!(held(&frames), []);
     };
+    none(&|node, id| {
+        let log = node.model.logs.get_mut(&id).expect("a log");
+        log.held_head.as_mut().expect("a head").checkpoint.size = 0;
+    });
     none(&|node, _| node.treat(PEER, PeerState::Pending));
     none(&|node, _| node.model.signing_stopped = Some(String::new()));
     none(&|node, id| {
