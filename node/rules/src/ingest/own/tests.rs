@@ -179,79 +179,44 @@ fn a_newer_list_says_who_lost_the_log_and_who_reads_it_again() {
     let mut log = Written::new(ME, 7);
     log.list(false, &[rcp(PEER), rcp(9)]);
     log.leave(1);
-    let mut me = with(restored(), &log, 2);
-    let first = list(false, &[rcp(PEER), rcp(9)]);
-    let listed = |me: &mut Node, (hash, body): (corridor_proto::Hash, v1::SaltedBody)| {
-        let blob = [body.salt, body.body].concat();
-        let id = log.id;
-        me.apply(&[Fact::List {
-            log: id,
-            hash,
-            blob,
-        }]);
+    let (mut me, id) = (with(restored(), &log, 2), log.id);
+    let former = |byte, size| {
+        let (log, rcp) = (id, rcp(byte));
+        Fact::Former { log, rcp, size }
     };
-    listed(&mut me, first);
-    let (id, size) = (log.id, 1);
-    me.apply(&[
-        Fact::Former {
-            log: id,
-            rcp: rcp(ABOUT),
-            size,
-        },
-        Fact::Former {
-            log: id,
-            rcp: rcp(11),
-            size,
-        },
-    ]);
+    let (hash, body) = list(false, &[rcp(PEER), rcp(9)]);
+    let blob = [body.salt, body.body].concat();
+    let listed = Fact::List {
+        log: id,
+        hash,
+        blob,
+    };
+    me.apply(&[listed, former(ABOUT, 1), former(11, 1)]);
     let body = log.list(false, &[rcp(ABOUT)]);
     log.leave(2);
     let mut package = log.package(2);
     package.bodies = vec![body];
-    let facts = back(&me, &log, package.clone()).expect("taken");
-    let mut said: Vec<&Fact> = facts
-        .iter()
-        .filter(|fact| matches!(fact, Fact::Former { .. } | Fact::Reader { .. }))
-        .collect();
-    said.sort_by_key(|fact| format!("{fact:?}"));
-    let size = 4;
-    let mut expect = [
-        Fact::Former {
-            log: id,
-            rcp: rcp(PEER),
-            size,
-        },
-        Fact::Former {
-            log: id,
-            rcp: rcp(9),
-            size,
-        },
-        Fact::Reader {
-            log: id,
-            rcp: rcp(ABOUT),
-        },
-    ];
-    expect.sort_by_key(|fact| format!("{fact:?}"));
-    assert_eq!(said, expect.iter().collect::<Vec<_>>());
-    let size = 2;
-    me.apply(&[Fact::Former {
-        log: id,
-        rcp: rcp(PEER),
-        size,
-    }]);
-    let facts = back(&me, &log, package.clone()).expect("taken");
-    let again = Fact::Former {
-        log: id,
-        rcp: rcp(PEER),
-        size: 4,
+    let said = |me: &Node, package: &v1::Package| {
+        let facts = back(me, &log, package.clone()).expect("taken");
+        let said = facts.into_iter();
+        let mut said: Vec<Fact> = said
+            .filter(|fact| matches!(fact, Fact::Former { .. } | Fact::Reader { .. }))
+            .collect();
+        said.sort_by_key(|fact| format!("{fact:?}"));
+        said
     };
-    assert!(!facts.contains(&again), "it is a former one already");
+    let reader = Fact::Reader {
+        log: id,
+        rcp: rcp(ABOUT),
+    };
+    let mut expect = vec![former(PEER, 4), former(9, 4), reader.clone()];
+    expect.sort_by_key(|fact| format!("{fact:?}"));
+    assert_eq!(said(&me, &package), expect);
+    me.apply(&[former(PEER, 2)]);
+    let expect = [former(9, 4), reader];
+    assert_eq!(said(&me, &package), expect, "one is former already");
     package.bodies.clear();
-    let facts = back(&me, &log, package).expect("taken");
-    assert!(
-        !facts.iter().any(|fact| matches!(fact, Fact::Reader { .. })),
-        "no list came"
-    );
+    assert_eq!(said(&me, &package), [], "no list came");
 }
 
 fn shown(me: &Node, log: &Written, size: u64) -> Result<Vec<Fact>, Reason> {

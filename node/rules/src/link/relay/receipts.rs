@@ -162,3 +162,26 @@ fn receipts_are_passed_on_of_logs_that_are_and_of_lines_that_count() {
     let stopped = |me: &mut Node| me.model.signing_stopped = Some(String::new());
     assert_eq!(passes(&stopped), 0);
 }
+
+#[test]
+fn a_newer_receipt_is_passed_on_and_an_older_one_is_not() {
+    let ([owner, me, other], circle) = three();
+    let known = (circle, other.rcp);
+    let mut meeting = Meeting::of(me, owner);
+    meeting.pass(HELD_INTERVAL_MS);
+    let first = meeting.node(1).model.held[&known].clone();
+    for (seconds, expect) in [(600, 600), (300, 600), (900, 900)] {
+        let receipt = corridor_proto::checkpoint::Held {
+            time_s: first.time_s + seconds,
+            ..first.clone()
+        };
+        let note = receipt.sign(&crate::samples::key(ABOUT));
+        let holder = other.rcp;
+        meeting.change(0, |me| {
+            drop(me.apply(&[crate::Fact::Held { holder, note }]))
+        });
+        let found = meeting.node(1).model.held[&known].time_s - first.time_s;
+        assert_eq!(found, expect, "{seconds}");
+    }
+    meeting.assert_fine();
+}
