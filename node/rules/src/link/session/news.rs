@@ -81,7 +81,7 @@ fn logs_out_of_a_backup_are_shown_once_all_are_as_their_owner_has_them() {
     two.leave(2);
     end.session(one.announced(2));
     end.session(two.announced(2));
-    end.carry(Carried::Package(one.package(2 - 1)));
+    end.carry(Carried::Package(one.package(1)));
     assert_eq!(hidden(&end), [true; 3]);
     compared(&mut end);
     assert_eq!(hidden(&end), [true; 3], "something of it is still missing");

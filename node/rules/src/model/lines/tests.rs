@@ -9,8 +9,8 @@ use prost::Message;
 use super::*;
 use crate::fact::Fact;
 use crate::samples::{
-    ABOUT, End, ME, NOW, Node, PEER, Written, key, partner_of, rcp, record, rotated, texts,
-    version, withdrawal,
+    ABOUT, ME, NOW, Node, PEER, Written, key, partner_of, rcp, record, rotated, texts, version,
+    withdrawal,
 };
 
 /// A node that holds a log of the peer's, with two texts.
@@ -63,7 +63,7 @@ fn lines_count_once_and_in_their_place() {
 
 #[test]
 fn what_is_missing_is_noted_until_it_came_or_went() {
-    let (mut me, mut log) = follower();
+    let (mut me, log) = follower();
     let missing = |me: &Node| me.log(&log.id).missing.keys().copied().collect::<Vec<_>>();
     assert_eq!(missing(&me), [0; 0]);
     let id = log.id;
@@ -88,7 +88,6 @@ fn what_is_missing_is_noted_until_it_came_or_went() {
     longer.withdraw(4, WHOLE_RECORD);
     lines(&mut me, &longer, 4);
     assert_eq!(missing(&me), [0; 0]);
-    log.leave(9);
 }
 
 #[test]
@@ -423,6 +422,4 @@ fn without_rows_a_fold_gives_the_same_model() {
     let [a, b] = [&me.model.logs[&id], &bare.logs[&id]];
     assert_eq!((a.size(), a.stop, &a.branch), (b.size(), b.stop, &b.branch));
     assert_eq!(a.has_void, b.has_void);
-    let (end, _) = End::greeted(me, PEER);
-    assert_eq!(end.closed, None);
 }
