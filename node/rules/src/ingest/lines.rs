@@ -464,4 +464,6 @@ pub(super) fn named_bodies(
 #[cfg(test)]
 mod branches;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod tests;
