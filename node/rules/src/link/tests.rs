@@ -255,3 +255,13 @@ fn it_is_not_quiet_while_a_log_of_ours_comes_back() {
     assert!(end.is_quiet());
     assert_eq!(end.node.log(&log.id).size(), 3);
 }
+
+#[test]
+fn whoever_is_pending_or_was_just_confirmed_has_lost_nothing() {
+    let mut me = partner_of(&[PEER]);
+    me.treat(PEER, PeerState::Pending);
+    let (mut end, _) = End::greeted(me, PEER);
+    assert!(!end.node.look(|context| end.link.has_lost_a_right(context)));
+    end.node.treat(PEER, PeerState::Active);
+    assert!(!end.node.look(|context| end.link.has_lost_a_right(context)));
+}

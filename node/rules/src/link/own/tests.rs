@@ -280,3 +280,55 @@ fn so_many_logs_come_back_on_one_connection() {
     }
     assert_eq!(end.link.following.len(), LOGS_PER_RCP_MAX);
 }
+
+#[test]
+fn a_longer_branch_is_walked_once_it_shows_that_it_is_none_of_ours() {
+    let mut log = Written::new(ME, 7);
+    for byte in 0..2 {
+        log.leave(byte);
+    }
+    let mut branch = log.fork(1);
+    for byte in 10..13 {
+        branch.leave(byte);
+    }
+    let mut me = partner_of(&[PEER]);
+    let (owner, seed, sort) = (me.rcp, log.seed, crate::log::Sort::Closed);
+    let (id, from, lines, name) = (log.id, 0, log.lines.clone(), "ours".to_owned());
+    let reason = "RESTORED_FROM_A_BACKUP".to_owned();
+    me.apply(&[
+        Fact::Circle {
+            owner,
+            seed,
+            sort,
+            name,
+        },
+        Fact::Lines {
+            log: id,
+            from,
+            lines,
+        },
+        Fact::SigningStopped { reason },
+    ]);
+    let mut end = End::new(me, rcp(PEER));
+    end.feed(Input::Start);
+    end.session(v1::session_frame::Frame::Hello(crate::samples::hello(PEER)));
+    let held = v1::HeldLog {
+        seed: branch.seed.as_bytes().to_vec(),
+        checkpoint: branch.head(4),
+    };
+    let pulls = |frames: &[Sent]| {
+        let pulls = frames.iter().filter_map(|frame| match frame.carried()? {
+            Carried::Pull(pull) => Some(pull.from),
+            _ => None,
+        });
+        pulls.collect::<Vec<_>>()
+    };
+    let (logs, last) = (vec![held], true);
+    let frames = end.session(v1::session_frame::Frame::Have(v1::Have { logs, last }));
+    assert_eq!(pulls(&frames), [2]);
+    let frames = end.carry(Carried::Package(branch.package(2)));
+    assert_eq!(pulls(&frames), [0]);
+    end.carry(Carried::Package(branch.package(0)));
+    assert_eq!(end.node.log(&id).void.leaves.len(), 3);
+    assert_eq!((end.node.log(&id).size(), end.refused.len()), (2, 1));
+}
