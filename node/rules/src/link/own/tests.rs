@@ -281,16 +281,16 @@ fn so_many_logs_come_back_on_one_connection() {
     assert_eq!(end.link.following.len(), LOGS_PER_RCP_MAX);
 }
 
-#[test]
-fn a_longer_branch_is_walked_once_it_shows_that_it_is_none_of_ours() {
-    let mut log = Written::new(ME, 7);
-    for byte in 0..2 {
-        log.leave(byte);
-    }
-    let mut branch = log.fork(1);
-    for byte in 10..13 {
-        branch.leave(byte);
-    }
+fn pulls(frames: &[Sent]) -> Vec<u64> {
+    let pulls = frames.iter().filter_map(|frame| match frame.carried()? {
+        Carried::Pull(pull) => Some(pull.from),
+        _ => None,
+    });
+    pulls.collect()
+}
+
+/// A node out of a backup with the lines of a log of its own, whose reader shows all of another.
+fn shown(log: &Written, held: &Written) -> (End, Vec<Sent>) {
     let mut me = partner_of(&[PEER]);
     let (owner, seed, sort) = (me.rcp, log.seed, crate::log::Sort::Closed);
     let (id, from, lines, name) = (log.id, 0, log.lines.clone(), "ours".to_owned());
@@ -313,22 +313,51 @@ fn a_longer_branch_is_walked_once_it_shows_that_it_is_none_of_ours() {
     end.feed(Input::Start);
     end.session(v1::session_frame::Frame::Hello(crate::samples::hello(PEER)));
     let held = v1::HeldLog {
-        seed: branch.seed.as_bytes().to_vec(),
-        checkpoint: branch.head(4),
-    };
-    let pulls = |frames: &[Sent]| {
-        let pulls = frames.iter().filter_map(|frame| match frame.carried()? {
-            Carried::Pull(pull) => Some(pull.from),
-            _ => None,
-        });
-        pulls.collect::<Vec<_>>()
+        seed: held.seed.as_bytes().to_vec(),
+        checkpoint: held.head(held.size()),
     };
     let (logs, last) = (vec![held], true);
     let frames = end.session(v1::session_frame::Frame::Have(v1::Have { logs, last }));
+    (end, frames)
+}
+
+#[test]
+fn a_longer_branch_is_walked_once_it_shows_that_it_is_none_of_ours() {
+    let mut log = Written::new(ME, 7);
+    for byte in 0..2 {
+        log.leave(byte);
+    }
+    let mut branch = log.fork(1);
+    for byte in 10..13 {
+        branch.leave(byte);
+    }
+    let (mut end, frames) = shown(&log, &branch);
     assert_eq!(pulls(&frames), [2]);
     let frames = end.carry(Carried::Package(branch.package(2)));
     assert_eq!(pulls(&frames), [0]);
     end.carry(Carried::Package(branch.package(0)));
-    assert_eq!(end.node.log(&id).void.leaves.len(), 3);
-    assert_eq!((end.node.log(&id).size(), end.refused.len()), (2, 1));
+    assert_eq!(end.node.log(&log.id).void.leaves.len(), 3);
+    assert_eq!((end.node.log(&log.id).size(), end.refused.len()), (2, 1));
+}
+
+#[test]
+fn lines_that_come_out_of_order_are_pulled_again_and_others_that_are_wrong_are_not() {
+    let mut log = Written::new(ME, 7);
+    for byte in 0..2 {
+        log.leave(byte);
+    }
+    let mut longer = log.clone();
+    for byte in 10..13 {
+        longer.leave(byte);
+    }
+    let (mut end, frames) = shown(&log, &longer);
+    assert_eq!(pulls(&frames), [2]);
+    assert_eq!(pulls(&end.carry(Carried::Package(longer.package(3)))), [2]);
+    let mut elsewhere = Written::new(ME, 8);
+    elsewhere.leave(1);
+    let mut wrong = longer.package(2);
+    wrong.checkpoint = elsewhere.head(1);
+    assert_eq!(pulls(&end.carry(Carried::Package(wrong))), []);
+    let reasons: Vec<Reason> = end.refused.iter().map(|found| found.reason).collect();
+    assert_eq!(reasons, [Reason::OutOfOrder, Reason::WrongLog]);
 }
