@@ -328,6 +328,11 @@ fn two_charters_freeze_all_logs_of_an_rcp_also_those_that_come_later() {
     later.leave(1);
     me.take(&later.arrival(PEER, later.package(0)));
     assert!(frozen(&me, &later));
+    let mut part = Written::new(PEER, 10);
+    part.leave(1);
+    part.leave(2);
+    me.take(&part.arrival(PEER, part.part(0, 1, 2)));
+    assert!(frozen(&me, &part), "from its first line on");
     let both = [50, 60].map(|new| rotated(ME, new).events()[1].clone());
     me.apply(&[proved(ME, &Evidence::TwoKeyEvents(both))]);
     let own = me.circle("federation");
