@@ -332,7 +332,8 @@ fn what_came_from_a_refused_one_goes_and_nothing_else() {
         model.brakes.keys().copied().collect::<Vec<_>>(),
         [other.rcp]
     );
-    assert_eq!(model.notes.len(), 1);
+    let noted: Vec<RcpId> = model.notes.keys().map(|(of, _)| *of).collect();
+    assert_eq!(noted, [other.rcp]);
     assert!(!model.accepted.contains_key(&peer.rcp));
     assert_eq!(me.row_of(&peer.rcp, 1), RecordRow::default());
     assert!(me.row_of(&other.rcp, 1).newest().is_some());
@@ -343,6 +344,46 @@ fn what_came_from_a_refused_one_goes_and_nothing_else() {
         .values()
         .filter(|(_, blob)| blob.ends_with(b"text"));
     assert_eq!(kept.count(), 1, "the texts of the other");
+}
+
+#[test]
+fn with_one_that_is_forgotten_go_its_receipts_and_what_speaks_against_it() {
+    let mut me = partner_of(&[PEER, ABOUT]);
+    let mut ours = Written::new(ME, 7);
+    ours.leave(1);
+    let (owner, seed, sort) = (me.rcp, ours.seed, Sort::Closed);
+    let name = "ours".to_owned();
+    me.apply(&[Fact::Circle {
+        owner,
+        seed,
+        sort,
+        name,
+    }]);
+    for byte in [PEER, ABOUT] {
+        let note = String::from_utf8(ours.held(byte, 1, 5)).expect("a note");
+        let both = ["one", "two"].map(|text| {
+            let found = crate::samples::version(byte, 1, 5, text);
+            found.signed().header.clone()
+        });
+        let both = corridor_proto::evidence::Evidence::TwoVersions(both);
+        let evidence = corridor_proto::wire::evidence_message(&rcp(byte), &both);
+        let evidence = prost::Message::encode_to_vec(&evidence);
+        let (holder, rcp) = (rcp(byte), rcp(byte));
+        me.apply(&[
+            Fact::Held { holder, note },
+            Fact::Evidence { rcp, evidence },
+        ]);
+    }
+    let known = |me: &Node| {
+        let held = me.model.held.keys().map(|(_, holder)| *holder);
+        let proved = me.model.evidence.iter().map(|kept| kept.rcp);
+        let contested = me.model.contested.iter().map(|key| key.rcp);
+        let all: Vec<RcpId> = held.chain(proved).chain(contested).collect();
+        all
+    };
+    assert_eq!(known(&me).len(), 6);
+    me.apply(&[Fact::Forget { rcp: rcp(PEER) }]);
+    assert_eq!(known(&me), [rcp(ABOUT); 3]);
 }
 
 #[test]
