@@ -124,6 +124,12 @@ fn the_first_package_of_an_open_log_proves_its_newest_list() {
     let found = corridor_proto::tree::verify_inclusion(&leaf, index, 3, &root, &path);
     assert_eq!(found, Ok(()));
     assert_eq!(bodies, [list], "only the newest is kept");
+    let [old, new] = [(0, 1), (1, 2)].map(|(from, size)| {
+        let note = String::new();
+        let package = packed(&me, &open, from, &Target { size, note }, false);
+        package.expect("a package").bodies.len()
+    });
+    assert_eq!((old, new), (0, 1), "with the line that names it");
     assert_eq!(lists(&me, &open, false).0, None);
     assert_eq!(lists(&me, &closed, true).0, None);
     let log = me.model.logs.get_mut(&open).expect("a log");
@@ -189,22 +195,36 @@ fn a_package_ends_before_it_grows_too_large() {
         verified(&me, &circle, &package, target.size),
         u64::try_from(package.lines.len()).expect("few")
     );
-    // What is too large by itself goes alone.
-    let place = *me.model.notes.values().next().expect("a note");
-    for place in me.model.notes.values_mut() {
-        place.offset = 999;
-        place.segment = 999;
+}
+
+#[test]
+fn a_package_is_filled_to_the_last_byte_and_holds_one_line_at_least() {
+    let (mut me, circle) = owner();
+    for byte in 0..2 {
+        me.publish(byte, "text", &[circle]);
+        me.wish(Wish::Withdraw {
+            record: record(byte),
+            up_to: None,
+            reason: WithdrawalReason::Error,
+            note: Some(vec![byte; 10]),
+            replacement: None,
+        });
     }
-    me.store.blobs.insert(
-        crate::Place {
-            segment: 999,
-            generation: place.generation,
-            offset: 999,
-        },
-        (None, vec![1; 2 * PACKAGE_BYTES_MAX]),
-    );
-    let alone = packed(&me, &circle, 1, &target, false).expect("a package");
-    assert_eq!((alone.lines.len(), alone.bodies.len()), (1, 1));
+    let target = target(&me, &circle);
+    // A withdrawal with a note of this size, a publish line, and another withdrawal.
+    let lines = |me: &mut Node, len: usize| {
+        let places = me.model.notes.values().copied();
+        for place in places.collect::<Vec<_>>() {
+            me.store.blobs.insert(place, (None, vec![1; 32 + len]));
+        }
+        let package = packed(me, &circle, 1, &target, false).expect("a package");
+        package.lines.len()
+    };
+    let two: usize = me.store.lines[&circle][1..3].iter().map(Vec::len).sum();
+    let most = PACKAGE_BYTES_MAX - 128 * 1024 - two - 64;
+    assert_eq!(lines(&mut me, most), 2);
+    assert_eq!(lines(&mut me, most + 1), 1);
+    assert_eq!(lines(&mut me, 2 * PACKAGE_BYTES_MAX), 1);
 }
 
 fn indexes(found: &(v1::Records, v1::Gone, usize)) -> (Vec<u64>, Vec<u64>, usize) {
@@ -251,6 +271,8 @@ fn lines_that_lie_elsewhere_are_read_one_by_one() {
     for byte in 0..5 {
         me.publish(byte, "text", &[circle]);
     }
+    let given = records(&me.store, me.log(&circle), 1..5);
+    assert_eq!(indexes(&given), (vec![4, 3, 2, 1], vec![], 4));
     me.store.chunk = 2;
     let given = records(&me.store, me.log(&circle), 0..5);
     assert_eq!(indexes(&given), (vec![4, 3, 2, 1, 0], vec![], 5));
