@@ -463,3 +463,61 @@ fn a_text_of_ours_that_is_lost_comes_back_from_a_reader() {
     });
     assert_eq!(said.last(), Some(&true));
 }
+
+/// Whether all was said to be told, each time that a state was said.
+fn all_told(frames: &[Sent]) -> Vec<bool> {
+    let told = frames.iter().filter_map(|frame| match frame.said()? {
+        Frame::State(state) => Some(state.compared),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_peer_is_told_all_once_it_said_what_it_holds_and_only_by_one_that_signs() {
+    let mut me = partner_of(&[PEER]);
+    let (_, frames) = End::greeted(me.clone(), PEER);
+    assert_eq!(all_told(&frames), [false, true]);
+    me.model.signing_stopped = Some("RESTORED_FROM_A_BACKUP".to_owned());
+    let (_, frames) = End::greeted(me, PEER);
+    assert_eq!(all_told(&frames), [false]);
+}
+
+#[test]
+fn lines_that_come_back_are_not_passed_to_those_that_had_the_same() {
+    let (mut me, peer, ours, _) = partners();
+    let mut longer = me.clone();
+    longer.publish(3, "news", &[ours]);
+    me.model.signing_stopped = Some("RESTORED_FROM_A_BACKUP".to_owned());
+    let from = me.log(&ours).size();
+    let lines = longer.store.lines[&ours][usize::try_from(from).expect("few")..].to_vec();
+    let note = longer
+        .log(&ours)
+        .head
+        .as_ref()
+        .expect("a head")
+        .note
+        .clone();
+    let mut meeting = Meeting::of(me, peer);
+    assert_eq!(meeting.words(0), ["hello"]);
+    let log = ours;
+    let facts = [Fact::Lines { log, from, lines }, Fact::Head { log, note }];
+    meeting.change(0, |me| drop(me.apply(&facts)));
+    assert!(!meeting.words(0).contains(&"package"));
+}
+
+#[test]
+fn one_that_left_us_is_led_no_further_though_it_knows_the_same() {
+    let (mut me, mut peer) = (Node::new(ME), Node::new(PEER));
+    pair(&mut me, &mut peer);
+    let ours = me.open("ours", true, true, &[&peer]);
+    exchange(&mut me, &mut peer);
+    peer.wish(Wish::Leave { rcp: me.rcp });
+    exchange(&mut me, &mut peer);
+    let mut meeting = Meeting::of(me, peer);
+    assert_eq!(meeting.words(0), ["hello"]);
+    meeting.change(0, |me| {
+        me.publish(3, "news", &[ours]);
+    });
+    assert!(!meeting.words(0).contains(&"package"));
+}
