@@ -226,6 +226,19 @@ fn a_frozen_log_waits_for_a_person_before_its_restart_is_followed() {
 }
 
 #[test]
+fn a_frozen_log_is_followed_on_in_its_incarnation() {
+    let (mut end, mut log) = follower();
+    let found = end.node.model.logs.get_mut(&log.id).expect("a log");
+    found.stop = Some(Stop::Frozen { accepted: false });
+    let (id, ranges) = (log.id.as_bytes().to_vec(), Vec::new());
+    end.carry(Carried::Gone(v1::Gone { log: id, ranges }));
+    log.withdraw(1, WHOLE_RECORD);
+    assert_eq!(pulls(&end.session(log.announced(5))), [4]);
+    end.carry(Carried::Package(log.package(4)));
+    assert_eq!(end.node.row_of(&rcp(PEER), 1).burnt(), WHOLE_RECORD);
+}
+
+#[test]
 fn what_was_accepted_is_followed_only_if_the_peer_has_it() {
     let (mut end, log) = follower();
     let found = end.node.model.logs.get_mut(&log.id).expect("a log");
