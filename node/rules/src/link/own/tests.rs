@@ -233,6 +233,23 @@ fn a_branch_is_walked_from_its_first_line_and_its_texts_are_asked_for_once() {
 }
 
 #[test]
+fn of_a_branch_no_text_is_asked_for_that_was_withdrawn_since() {
+    for (up_to, expect) in [(4, vec![(1, 3)]), (5, vec![(2, 3)])] {
+        let (mut end, branch) = branched();
+        let (rcp, record) = (end.node.rcp, crate::samples::record(1));
+        let row = end
+            .node
+            .store
+            .rows
+            .entry(RecordKey { rcp, record })
+            .or_default();
+        row.withdraw(branch.id, 2, crate::samples::withdrawal(1, up_to), NOW);
+        let frames = end.carry(Carried::Package(branch.package(0)));
+        assert_eq!(wants(&frames), expect, "up to {up_to}");
+    }
+}
+
+#[test]
 fn a_text_that_the_reader_lost_is_awaited_no_longer() {
     let (mut end, branch) = branched();
     end.carry(Carried::Package(branch.package(0)));
