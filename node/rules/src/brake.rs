@@ -107,28 +107,4 @@ pub fn due(model: &Model, now: UnixMillis) -> Vec<Fact> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn more_than_fifty_within_an_hour_are_delayed_for_a_day() {
-        let mut brake = Brake::default();
-        brake.note(UnixMillis(0), 50);
-        assert_eq!(brake.until(), None);
-        brake.note(UnixMillis(HOUR_MS), 50);
-        assert_eq!(brake.until(), None, "the first fifty are an hour old");
-        brake.note(UnixMillis(HOUR_MS + 1), 1);
-        let until = UnixMillis(HOUR_MS + 1 + ERASE_DELAY_MS);
-        assert_eq!(brake.until(), Some(until));
-        brake.note(UnixMillis(2 * HOUR_MS), 60);
-        let later = UnixMillis(2 * HOUR_MS + ERASE_DELAY_MS);
-        assert_eq!(brake.until(), Some(later), "a day after the last of them");
-        brake.release();
-        brake.note(UnixMillis(2 * HOUR_MS + 1), 1);
-        assert!(brake.until().is_some(), "the hour is not over");
-        let mut ahead = Brake::default();
-        ahead.note(UnixMillis(90 * HOUR_MS), 50);
-        ahead.note(UnixMillis(HOUR_MS), 1);
-        assert_eq!(ahead.until(), None, "noted by a clock that ran ahead");
-    }
-}
+mod tests;

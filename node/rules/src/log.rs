@@ -338,3 +338,6 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

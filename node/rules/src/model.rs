@@ -576,3 +576,6 @@ pub fn token_hash(token: &Token) -> Hash {
         &[token.as_bytes()],
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -635,6 +635,155 @@ mod tests {
     }
 
     #[test]
+    fn two_proved_texts_hide_a_version_that_is_not_burnt() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.contradict(5);
+        assert!(row.living(&A).is_none(), "though one text of it is known");
+        assert!(row.given(&A).is_some(), "and its readers are given it");
+        row.withdraw(A, 1, withdrawal(5), UnixMillis(9));
+        for version in [4, 5] {
+            row.contradict(version);
+            assert!(row.conflicts.is_empty(), "{version}: it is burnt");
+        }
+        row.contradict(6);
+        row.publish(A, 2, 6, hash(6));
+        assert!(row.living(&A).is_none());
+    }
+
+    #[test]
+    fn the_newest_text_is_the_last_one_that_is_here_to_stay() {
+        let mut row = RecordRow::default();
+        let newest = |row: &RecordRow| row.newest().map(|held| held.version);
+        assert_eq!(newest(&row), None);
+        for version in [5, 6, 7] {
+            row.held(body(version, u8::try_from(version).expect("few")));
+        }
+        assert_eq!(newest(&row), Some(7));
+        row.versions[2].erased = true;
+        assert_eq!(newest(&row), Some(6));
+        row.withdraw(A, 1, withdrawal(5), UnixMillis(9));
+        assert_eq!(newest(&row), Some(6));
+        row.withdraw(A, 2, withdrawal(6), UnixMillis(9));
+        assert_eq!(newest(&row), None, "it is still to be erased");
+    }
+
+    #[test]
+    fn a_text_is_fetched_while_it_stands_and_is_not_here() {
+        let mut row = RecordRow::default();
+        assert!(!row.wants_any());
+        row.publish(A, 0, 5, hash(5));
+        let wants = |row: &RecordRow| {
+            let found = row.stands.iter().any(|stand| row.wants(stand));
+            assert_eq!(found, row.wants_any());
+            found
+        };
+        assert!(wants(&row));
+        let with = |change: &dyn Fn(&mut RecordRow)| {
+            let mut row = row.clone();
+            change(&mut row);
+            row
+        };
+        assert!(!wants(&with(&|row| row.held(body(5, 5)))), "it is here");
+        assert!(wants(&with(&|row| row.held(body(4, 4)))), "another one is");
+        assert!(!wants(&with(&|row| row.leave(&A, 1))));
+        assert!(!wants(&with(&|row| row.withdraw(
+            A,
+            1,
+            withdrawal(5),
+            UnixMillis(9)
+        ))));
+        let bad = || "BAD_SIGNATURE".to_owned();
+        assert!(!wants(&with(&|row| row.quarantine(hash(5), bad()))));
+        let other_bad = with(&|row| row.quarantined.push((hash(4), bad())));
+        assert!(wants(&other_bad), "another one was bad");
+    }
+
+    #[test]
+    fn both_of_two_texts_are_fetched_for_they_prove_it() {
+        let mut row = RecordRow::default();
+        row.publish(A, 0, 5, hash(5));
+        row.publish(B, 0, 5, hash(55));
+        assert!(row.stands.iter().all(|stand| row.wants(stand)));
+        row.held(body(5, 5));
+        assert_eq!(
+            row.stands.iter().filter(|stand| row.wants(stand)).count(),
+            1
+        );
+        row.held(body(5, 55));
+        assert!(!row.stands.iter().any(|stand| row.wants(stand)));
+        assert!(row.wants_any(), "whose contradiction is still looked at");
+        let mut left = RecordRow::default();
+        left.publish(A, 0, 5, hash(5));
+        left.publish(B, 0, 5, hash(55));
+        left.leave(&A, 1);
+        let wanted = left.stands.iter().filter(|stand| left.wants(stand));
+        assert_eq!(wanted.map(|stand| stand.log).collect::<Vec<_>>(), [B]);
+    }
+
+    #[test]
+    fn dropping_what_is_void_leaves_other_logs_and_what_stands() {
+        let mut row = RecordRow::default();
+        for log in [A, B] {
+            row.publish(log, 0, 5, hash(5));
+        }
+        row.rewind(&B);
+        row.drop_void(&A);
+        let logs: Vec<LogId> = row.stands.iter().map(|stand| stand.log).collect();
+        assert_eq!(logs, [A, B], "A has nothing void, and B waits");
+        row.drop_void(&B);
+        assert_eq!(row.stands.len(), 1);
+    }
+
+    #[test]
+    fn a_reader_knows_what_stands_by_the_line_that_decided_it_there() {
+        let mut row = RecordRow::default();
+        row.publish(A, 3, 5, hash(5));
+        row.withdraw(B, 9, withdrawal(5), UnixMillis(9));
+        assert_eq!(row.decided(&row.stands[0]), 3, "B says nothing of A");
+        row.withdraw(A, 7, withdrawal(4), UnixMillis(9));
+        assert_eq!(row.decided(&row.stands[0]), 3, "nor of this version");
+        row.withdraw(A, 8, withdrawal(5), UnixMillis(9));
+        assert_eq!(row.decided(&row.stands[0]), 8);
+        row.publish(A, 9, 6, hash(6));
+        assert_eq!(row.decided(&row.stands[0]), 9);
+    }
+
+    #[test]
+    fn a_text_that_comes_again_is_kept_once_unless_it_was_erased() {
+        let mut row = RecordRow::default();
+        let again = |n| HeldVersion {
+            place: Place {
+                segment: 9,
+                ..Place::default()
+            },
+            ..body(n, u8::try_from(n).expect("few"))
+        };
+        row.held(body(5, 5));
+        row.held(body(6, 6));
+        row.versions[0].erased = true;
+        row.held(again(6));
+        assert_eq!(row.versions[1], body(6, 6));
+        assert!(row.versions[0].erased, "the other one is not touched");
+        row.held(again(5));
+        assert_eq!(row.versions, [again(5), body(6, 6)]);
+    }
+
+    #[test]
+    fn what_was_erased_is_not_erased_again_when_it_is_the_oldest_of_too_many() {
+        let mut row = RecordRow::default();
+        let most = u64::try_from(VERSIONS_PER_RECORD_MAX).expect("few");
+        row.versions = (1..=most + 2).map(|version| body(version, 1)).collect();
+        row.versions[0].erased = true;
+        let places = row.erase(false, false);
+        assert_eq!(
+            (places.len(), row.versions.len()),
+            (1, VERSIONS_PER_RECORD_MAX)
+        );
+        assert_eq!(row.versions[0].version, 3);
+    }
+
+    #[test]
     fn what_is_kept_out_is_forgotten_once_nothing_names_it() {
         let mut row = RecordRow::default();
         row.quarantine(hash(9), "UNNAMED".to_owned());

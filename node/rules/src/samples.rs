@@ -1,5 +1,10 @@
 //! A node and two partners, for tests of this crate.
 
+mod meeting;
+mod node;
+mod store;
+mod written;
+
 use corridor_proto::card::Card;
 use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::key::SecretKey;
@@ -9,6 +14,10 @@ use corridor_proto::{Hash, RcpId, UnixMillis, v1};
 use crate::fact::{Fact, Place};
 use crate::model::Model;
 use crate::peer::PeerState;
+
+pub(crate) use meeting::{End, Frame, Meeting, exchange, hello, texts, words};
+pub(crate) use node::{Node, acts, meet, pair, partner_of, record};
+pub(crate) use written::{Written, list, noted, salted, version, withdrawal};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 

@@ -227,3 +227,6 @@ pub fn records(
     }
     (found, gone, answered)
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,3 +201,6 @@ pub fn reads(model: &Model, id: &LogId, reader: &Reader, now: UnixMillis) -> boo
         .get(id)
         .is_some_and(|log| may_read(model, log, reader, now).is_ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,3 +193,6 @@ impl Desk<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

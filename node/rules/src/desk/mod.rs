@@ -284,3 +284,6 @@ fn unknown_record(record: RecordId) -> DeskRefusal {
         id: record.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,3 +226,6 @@ impl Desk<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

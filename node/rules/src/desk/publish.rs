@@ -410,3 +410,8 @@ pub(super) fn withdrawal_logs(model: &Model, row: &RecordRow, record: RecordId) 
     }
     logs
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod withdrawing;

@@ -225,3 +225,6 @@ fn next_incarnation(log: &Log, now: UnixMillis, random: [u8; 2]) -> u64 {
     let next = seen.saturating_add(1).max(now.0);
     next.saturating_add(u16::from_be_bytes(random).into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -460,3 +460,10 @@ pub(super) fn named_bodies(
     }
     Ok(facts)
 }
+
+#[cfg(test)]
+mod branches;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod tests;

@@ -239,3 +239,6 @@ pub(crate) fn differing<'a>(
         (log.tree.leaf(index) != Some(*leaf)).then_some((at, line))
     })
 }
+
+#[cfg(test)]
+mod tests;

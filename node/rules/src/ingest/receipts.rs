@@ -35,13 +35,13 @@ pub(super) fn receipt(
         Err(_) if is_passed_on => return Ok(Vec::new()),
         held => held?,
     };
+    let is_ours = *owner == model.me;
+    // It may have more of another RCP's logs than we, and of ours than a folder that was set back.
+    let is_known = is_ours && model.signing_stopped.is_none();
     let log = model.logs.get(&held.checkpoint.log);
     let Some(log) = log.filter(|log| log.owner == *owner) else {
-        // It may have a log of another RCP that we lack.
-        let is_known = *owner == model.me;
         return known_only(is_known, || refuse(Reason::NotEntitled));
     };
-    let is_ours = *owner == model.me;
     let may_pass = log.is_relayed() && (peer == owner || log.lists(peer));
     let holds = if is_ours {
         may_hold(model, log, &holder, now) && (!is_passed_on || may_pass)
@@ -49,7 +49,7 @@ pub(super) fn receipt(
         may_pass && (holder == *owner || log.lists(&holder)) && holder != model.me
     };
     if !holds {
-        return known_only(is_ours, || refuse(Reason::NotEntitled));
+        return known_only(is_known, || refuse(Reason::NotEntitled));
     }
     // Of lines that a restart made void nothing needs to be known.
     if held.checkpoint.incarnation < log.incarnation {
@@ -58,8 +58,7 @@ pub(super) fn receipt(
     if log.incarnation != held.checkpoint.incarnation
         || log.tree.root_at(held.checkpoint.size) != Some(held.checkpoint.root)
     {
-        // Of another RCP's log there may be more than we have.
-        return known_only(is_ours, || refuse(Reason::BadProof));
+        return known_only(is_known, || refuse(Reason::BadProof));
     }
     if held.time_s > now.0 / 1_000 + HELD_AHEAD_S_MAX {
         return Err(refuse(Reason::OutOfOrder));
@@ -97,3 +96,6 @@ fn may_hold(model: &Model, log: &Log, holder: &RcpId, now: UnixMillis) -> bool {
     may_call(model.peer_state(holder), Call::SendHeld)
         && (entitled || log.lists(holder) || log.former.contains_key(holder))
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,6 @@ fn lacks_void(log: &Log, row: Option<&RecordRow>, record: RecordId, hash: &Hash)
         *of == record && !held
     })
 }
+
+#[cfg(test)]
+mod tests;

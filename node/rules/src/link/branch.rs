@@ -224,3 +224,6 @@ fn two_lines(log: &Log, index: u64, tree: &Tree, head: &VerifiedCheckpoint) -> O
         ],
     })
 }
+
+#[cfg(test)]
+mod tests;

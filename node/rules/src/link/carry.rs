@@ -121,7 +121,8 @@ impl Link {
             }
             return Err(Refusal::new("pull", Reason::OutOfOrder));
         }
-        let target = (pull.target > pull.from).then(|| Target {
+        // One that is not ahead is reached at once.
+        let target = Some(Target {
             size: pull.target,
             note: String::new(),
         });
@@ -333,7 +334,9 @@ impl Link {
                 !following.in_flight.contains_key(index) && !following.answered.contains_key(index)
             });
             let missing = missing.map(|(index, named)| (*index, *named));
-            let relayed = following.relayed.as_mut();
+            // What lines say that came just now is known once they are taken in.
+            let is_taken = self.arriving != Some(*id);
+            let relayed = following.relayed.as_mut().filter(|_| is_taken);
             let passed_on = relayed.into_iter().flat_map(|of| of.asked(log, context));
             // One version may stand in several logs: it is asked for in one of them.
             let mut fresh: Vec<(u64, Named)> = passed_on
@@ -514,16 +517,6 @@ fn ranges(descending: &[u64]) -> Vec<v1::IndexRange> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn descending_indexes_become_few_ranges() {
-        let range = |from, to| v1::IndexRange { from, to };
-        assert_eq!(
-            ranges(&[9, 8, 7, 4, 2, 1]),
-            vec![range(7, 10), range(4, 5), range(1, 3)]
-        );
-        assert!(ranges(&[]).is_empty());
-    }
-}
+mod following;
+#[cfg(test)]
+mod serving;

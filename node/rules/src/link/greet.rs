@@ -296,3 +296,6 @@ fn have_of(model: &Model, peer: &RcpId, now: UnixMillis) -> Hash {
     });
     have_hash(pair, &shared(model, peer, now))
 }
+
+#[cfg(test)]
+mod tests;

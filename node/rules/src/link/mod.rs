@@ -28,7 +28,7 @@ use crate::ingest::{Arrival, Unverified};
 use crate::limits::{CREDIT_BYTES, HELLO_MS_MAX, REFUSALS_PER_LINK_MAX};
 use crate::log::Log;
 use crate::model::Model;
-use crate::peer::{Call, PeerState, may_call};
+use crate::peer::PeerState;
 use crate::row::Named;
 use crate::serve::{Source, Target};
 use crate::visibility::{self, Reader, may_read};
@@ -483,8 +483,7 @@ impl Link {
         }
         let state = context.model.peer_state(&self.peer);
         if state != self.state {
-            let narrower = !matches!(state, Some(PeerState::Active));
-            if narrower || !may_call(state, Call::Exchange) {
+            if state != Some(PeerState::Active) {
                 return self.close(Closing::StateChanged, out);
             }
             self.state = state;
@@ -579,3 +578,6 @@ fn identity_of(model: &Model, rcp: &RcpId) -> (u32, u64) {
 fn introduction(model: &Model) -> (u32, u64) {
     identity_of(model, &model.me)
 }
+
+#[cfg(test)]
+mod tests;

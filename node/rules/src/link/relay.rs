@@ -304,17 +304,6 @@ fn reaches(model: &Model, claim: &Checkpoint) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_from_beyond_every_log_are_not_noted() {
-        let mut relayed = Relayed::default();
-        relayed.note(&v1::Package {
-            from: u64::MAX,
-            lines: vec![vec![1], vec![1]],
-            ..v1::Package::default()
-        });
-        assert!(relayed.named.is_empty());
-    }
-}
+mod receipts;
+#[cfg(test)]
+mod tests;

@@ -374,3 +374,8 @@ pub(super) fn announcement(log: &Log) -> Option<(LogId, (u64, u64, u32))> {
         ),
     ))
 }
+
+#[cfg(test)]
+mod news;
+#[cfg(test)]
+mod tests;

@@ -56,3 +56,6 @@ impl Model {
             .filter(|heard| now.since(*heard) >= NEWS_ALARM_MS)
     }
 }
+
+#[cfg(test)]
+mod tests;

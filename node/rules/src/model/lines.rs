@@ -315,3 +315,6 @@ impl Model {
         places.into_iter().map(Effect::Erase).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
