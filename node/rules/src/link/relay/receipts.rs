@@ -121,7 +121,7 @@ fn what_an_owner_says_of_its_newest_head_reaches_readers_that_do_not_meet_it() {
     meeting.forget();
     meeting.pass(HELD_INTERVAL_MS);
     let back = meeting.said(0, |said| match said {
-        Frame::Held(held) => corridor_proto::checkpoint::Held::claimed_holder(&held.note).ok(),
+        Frame::Held(held) => Held::claimed(&held.note).ok().map(|claim| claim.0),
         _ => None,
     });
     let owner = meeting.node(1).rcp;
@@ -144,7 +144,7 @@ fn receipts_are_passed_on_of_logs_that_are_and_of_lines_that_count() {
         meeting.forget();
         meeting.pass(HELD_INTERVAL_MS);
         let holders = meeting.said(0, |said| match said {
-            Frame::Held(held) => corridor_proto::checkpoint::Held::claimed_holder(&held.note).ok(),
+            Frame::Held(held) => Held::claimed(&held.note).ok().map(|claim| claim.0),
             _ => None,
         });
         holders.iter().filter(|holder| **holder == rcp).count()
