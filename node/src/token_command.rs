@@ -76,7 +76,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
                 );
             }
         }
-        Command::Revoke { data, id } => match Access::of(&data).revoke(&id)? {
+        Command::Revoke { data, id } => match Access::of(&data).revoke(&id, edge::now())? {
             Some(entry) => println!("The token {id} ({}) opens nothing any more.", entry.label),
             None => bail!("there is no token {id}; corridor-node token list shows them"),
         },

@@ -150,9 +150,30 @@ async fn a_token_that_is_taken_back_opens_nothing_from_the_next_call_on() -> Res
     let entry = listed
         .find(|entry| entry.label == "the desk")
         .context("listed")?;
-    let revoked = access.revoke(entry.id())?;
+    let revoked = access.revoke(entry.id(), UnixMillis(1))?;
     assert_eq!(revoked.as_ref(), Some(entry));
     let after = answer(&mut caller, "RecordService/ListDrafts").await?;
     assert_eq!(after, Code::Unauthenticated);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_with_a_token_that_is_taken_back_follows_no_longer() -> Result<()> {
+    let office = Office::open("Rabat Process", true).await?;
+    office
+        .publish("Before", &[office.circle("public")?])
+        .await?;
+    let access = Access::of(&office.data());
+    let token = access.create(&[Role::Reader], "the desk", UnixMillis(0))?;
+    let listed = access.list()?;
+    let id = listed.last().context("listed")?.id();
+    let mut caller = Caller::of(&office, Some(token)).await?;
+    let nothing = v1::WatchRecordsRequest::default();
+    let taken_back = |_: &[u8]| access.revoke(id, UnixMillis(1)).is_err();
+    let answer = caller
+        .follow("RecordService/WatchRecords", &nothing, taken_back)
+        .await?;
+    assert_eq!(answer.code, Code::Unauthenticated);
+    assert!(!answer.messages.is_empty(), "it followed before");
     Ok(())
 }

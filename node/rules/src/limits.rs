@@ -25,9 +25,9 @@ pub const HELD_AHEAD_S_MAX: u64 = 2 * 24 * 3_600;
 /// Charters and cards that a peer shows on one connection: it renews its own once in a while, and
 /// passes on those of the partners that the two have in common.
 pub const IDENTITIES_PER_LINK_MAX: u32 = 256;
-/// Third RCPs, told of along one connection, of whom may be heard later what is passed over now.
+/// Heads of third RCPs' logs, of one connection, that wait until their owner is confirmed here.
 pub const UNHEARD_MAX: usize = 256;
-/// Receipts for third RCPs' logs, of one connection, that wait until as much of the log has come.
+/// Receipts, of one connection, that wait until as much of their log has come.
 pub const EARLY_RECEIPTS_MAX: usize = 256;
 /// Proved contradictions of one RCP that are kept: more prove nothing more.
 pub const EVIDENCE_PER_RCP_MAX: usize = 256;

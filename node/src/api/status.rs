@@ -42,6 +42,12 @@ pub fn role_lacking(roles: &[Role], right: Right) -> Status {
     with_reason(Code::PermissionDenied, "ROLE_LACKING", message)
 }
 
+/// The roles of a token changed while its holder followed.
+pub fn roles_changed() -> Status {
+    let message = "the roles of this token changed; follow again from the last cursor";
+    with_reason(Code::Aborted, "ROLES_CHANGED", message.to_owned())
+}
+
 /// Nothing there for the caller.
 pub fn not_found(what: &str, name: &str) -> Status {
     let message = format!("there is no {what} {name:?} for you here; list them to see their names");

@@ -4,6 +4,7 @@
 //! it ends within seconds. **Invariant:** a token that is not in the file opens nothing.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +13,7 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use corridor_proto::domain::{Domain, hash};
 use corridor_proto::{Hash, UnixMillis};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::files::{FileError, read_secret, replace_secret};
 use crate::limits::ACCESS_TOKENS_MAX;
@@ -71,7 +72,12 @@ impl Right {
     /// The roles that have it.
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::Read => &Role::SECRETARIAT,
+            Self::Read => &[
+                Role::Reader,
+                Role::Editor,
+                Role::Clearer,
+                Role::Administrator,
+            ],
             Self::Draft => &[Role::Editor, Role::Clearer],
             Self::Share => &[Role::Clearer],
             Self::Administer => &[Role::Administrator],
@@ -85,6 +91,7 @@ impl Right {
 pub struct Entry {
     hash: String,
     /// What its holder is.
+    #[serde(alias = "scope", deserialize_with = "read_roles")]
     pub roles: Vec<Role>,
     /// For whom it was made, in the maker's words.
     pub label: String,
@@ -106,6 +113,22 @@ impl Entry {
     /// Whether it gives a right.
     pub fn has(&self, right: Right) -> bool {
         self.roles.iter().any(|role| right.roles().contains(role))
+    }
+}
+
+/// Roles, or the one scope that a token had before there were roles.
+fn read_roles<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Role>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Roles(Vec<Role>),
+        Scope(String),
+    }
+    match Written::deserialize(from)? {
+        Written::Roles(roles) => Ok(roles),
+        Written::Scope(scope) if scope == "desk" => Ok(Role::SECRETARIAT.to_vec()),
+        Written::Scope(scope) if scope == "public" => Ok(vec![Role::Public]),
+        Written::Scope(_) => Err(serde::de::Error::custom("no such scope")),
     }
 }
 
@@ -149,15 +172,19 @@ impl Access {
         label: &str,
         expires: UnixMillis,
     ) -> Result<String, FileError> {
-        let io = |source| FileError::io(&self.path, source);
+        if label.trim().is_empty() || label.chars().any(char::is_control) {
+            return Err(self.refused("a label is one line of text: say for whom the token is"));
+        }
+        let _alone = self.lock()?;
         let mut tokens = self.load()?;
         if tokens.token.len() >= ACCESS_TOKENS_MAX {
-            return Err(io(std::io::Error::other(format!(
+            return Err(self.refused(&format!(
                 "holds {ACCESS_TOKENS_MAX} tokens already; revoke those that are no longer \
                  needed: corridor-node token list shows them"
-            ))));
+            )));
         }
-        let secret = crate::edge::random::<32>().map_err(io)?;
+        let random = crate::edge::random::<32>();
+        let secret = random.map_err(|source| FileError::io(&self.path, source))?;
         let token = data_encoding::BASE32_NOPAD
             .encode(&secret)
             .to_ascii_lowercase();
@@ -187,41 +214,62 @@ impl Access {
     /// Ends a token at once, by what [`Entry::id`] gives; gives it, or nothing if there is none.
     ///
     /// # Errors
-    /// [`FileError`].
-    pub fn revoke(&self, id: &str) -> Result<Option<Entry>, FileError> {
+    /// [`FileError`]; that of the last administrator stays.
+    pub fn revoke(&self, id: &str, now: UnixMillis) -> Result<Option<Entry>, FileError> {
+        let _alone = self.lock()?;
         let mut tokens = self.load()?;
         let Some(at) = tokens.token.iter().position(|entry| entry.id() == id) else {
             return Ok(None);
         };
         let entry = tokens.token.remove(at);
+        let keeps = |entry: &Entry| entry.has(Right::Administer) && !entry.is_over(now);
+        if keeps(&entry) && !tokens.token.iter().any(keeps) {
+            return Err(self.refused(
+                "it is the last token of an administrator; make another one before, with \
+                 corridor-node token create",
+            ));
+        }
         self.keep(&tokens)?;
         Ok(Some(entry))
     }
 
+    /// Until it is dropped nobody else changes the file.
+    fn lock(&self) -> Result<File, FileError> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        let locked = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
+        locked.map_err(|source| FileError::io(folder, source))
+    }
+
+    fn refused(&self, why: &str) -> FileError {
+        FileError::io(&self.path, std::io::Error::other(why.to_owned()))
+    }
+
     fn keep(&self, tokens: &Tokens) -> Result<(), FileError> {
-        let text = toml::to_string(tokens)
-            .map_err(|error| FileError::io(&self.path, std::io::Error::other(error.to_string())))?;
+        let text = toml::to_string(tokens).map_err(|error| self.refused(&error.to_string()))?;
         replace_secret(&self.path, text.as_bytes())
     }
 
     /// Whose token it is; `None` if it opens nothing.
     pub fn holder(&self, token: &str, now: UnixMillis) -> Option<Entry> {
         let wanted = token_hash(token).to_string();
-        let tokens = self.current()?;
-        let mut tokens = tokens.token.into_iter();
-        tokens.find(|entry| entry.hash == wanted && !entry.is_over(now))
+        let is_it = |entry: &&Entry| entry.hash == wanted && !entry.is_over(now);
+        self.current(|tokens| tokens.token.iter().find(is_it).cloned())?
     }
 
-    fn current(&self) -> Option<Tokens> {
+    /// What the file says now; nothing if it cannot be read.
+    fn current<T>(&self, look: impl FnOnce(&Tokens) -> T) -> Option<T> {
         let meta = std::fs::metadata(&self.path).ok()?;
         let stamp = (meta.modified().ok()?, meta.ino(), meta.len());
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         match read.as_ref() {
-            Some((at, tokens)) if *at == stamp => Some(tokens.clone()),
+            Some((at, tokens)) if *at == stamp => Some(look(tokens)),
             _ => {
-                let tokens = self.load().ok()?;
-                *read = Some((stamp, tokens.clone()));
-                Some(tokens)
+                let tokens = self.load();
+                let tokens = tokens.inspect_err(|error| {
+                    tracing::error!(%error, "no access token opens anything");
+                });
+                let (_, tokens) = read.insert((stamp, tokens.ok()?));
+                Some(look(tokens))
             }
         }
     }
@@ -289,11 +337,95 @@ mod tests {
         assert_eq!(labels, ["first", "second"]);
         assert_ne!(listed[0].id(), listed[1].id());
         assert!(!first.contains(listed[0].id()), "no part of the token");
-        let revoked = access.revoke(listed[0].id()).expect("revoke");
-        assert_eq!(revoked.as_ref(), Some(&listed[0]));
-        assert_eq!(access.revoke(listed[0].id()).expect("revoke"), None);
+        let revoke = |id| access.revoke(id, UnixMillis(5)).expect("revoke");
+        assert_eq!(revoke(listed[0].id()).as_ref(), Some(&listed[0]));
+        assert_eq!(revoke(listed[0].id()), None);
         assert_eq!(access.holder(&first, UnixMillis(5)), None);
         assert!(access.holder(&second, UnixMillis(5)).is_some());
+    }
+
+    #[test]
+    fn the_last_administrator_stays() {
+        let (_folder, access) = folder();
+        let made = |role, expires| access.create(&[role], "one", UnixMillis(expires));
+        made(Role::Administrator, 0).expect("create");
+        made(Role::Administrator, 3).expect("create");
+        made(Role::Clearer, 0).expect("create");
+        let ids: Vec<String> = access
+            .list()
+            .expect("list")
+            .iter()
+            .map(|e| e.id().into())
+            .collect();
+        let refused = access
+            .revoke(&ids[0], UnixMillis(5))
+            .expect_err("the last one");
+        assert!(refused.to_string().contains("token create"), "{refused}");
+        assert!(
+            access
+                .revoke(&ids[2], UnixMillis(5))
+                .expect("revoke")
+                .is_some()
+        );
+        made(Role::Administrator, 0).expect("create");
+        assert!(
+            access
+                .revoke(&ids[0], UnixMillis(5))
+                .expect("revoke")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_label_is_one_line() {
+        let (_folder, access) = folder();
+        for label in ["", " ", "two\nlines"] {
+            assert!(
+                access
+                    .create(&[Role::Reader], label, UnixMillis(0))
+                    .is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_made_before_there_were_roles_opens_as_much() {
+        let (folder, access) = folder();
+        let entry = |token: &str, scope: &str| {
+            let hash = token_hash(token);
+            format!(
+                "[[token]]\nhash = \"{hash}\"\nscope = \"{scope}\"\nlabel = \"x\"\nexpires_ms = 0\n"
+            )
+        };
+        let text = entry("one", "desk") + &entry("two", "public");
+        replace_secret(&folder.path().join("keys/tokens.toml"), text.as_bytes()).expect("file");
+        let roles = |token| access.holder(token, UnixMillis(5)).map(|entry| entry.roles);
+        assert_eq!(roles("one"), Some(Role::SECRETARIAT.to_vec()));
+        assert_eq!(roles("two"), Some(vec![Role::Public]));
+        access
+            .create(&[Role::Reader], "new", UnixMillis(0))
+            .expect("create");
+        assert_eq!(roles("one"), Some(Role::SECRETARIAT.to_vec()));
+        let wrong = entry("three", "everything");
+        replace_secret(&folder.path().join("keys/tokens.toml"), wrong.as_bytes()).expect("file");
+        assert_eq!(roles("three"), None);
+    }
+
+    #[test]
+    fn those_who_make_tokens_at_once_lose_none() {
+        let (_folder, access) = folder();
+        std::thread::scope(|scope| {
+            for at in 0..8 {
+                let access = &access;
+                scope.spawn(move || {
+                    let label = format!("number {at}");
+                    access
+                        .create(&[Role::Reader], &label, UnixMillis(0))
+                        .expect("create");
+                });
+            }
+        });
+        assert_eq!(access.list().expect("list").len(), 8);
     }
 
     #[test]

@@ -29,8 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use std::thread::JoinHandle;
 
 use corridor_proto::{LogId, RcpId};
-use corridor_rules::Rows;
-use corridor_rules::row::{RecordKey, RecordRow};
+use corridor_rules::row::RecordKey;
 
 use crate::error::StoreError;
 use crate::journal::{POSITION_BYTES, Place, Position};
@@ -57,6 +56,9 @@ const WANTING_MAX: usize = 65_536;
 /// Counts up with the layout of any entry but `m`, which stays as it is: an index of another layout
 /// is thrown away.
 const LAYOUT: u8 = 2;
+
+/// Why an index of another layout is of no use.
+pub(crate) const OTHER_VERSION: &str = "it is of another version";
 
 const FORMAT: &[u8] = b"f";
 const META: &[u8] = b"m";
@@ -311,35 +313,6 @@ impl Index {
         spans.filter(move |(at, _)| (from..to).contains(at))
     }
 
-    /// All rows, RCP by RCP, in the order in which the journal names their records, from behind
-    /// `after` on; of a record that it does not know, from the first of the RCP on.
-    pub fn rows(
-        &self,
-        after: Option<&RecordKey>,
-    ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
-        let start = after.map_or_else(
-            || vec![ROW],
-            |key| match self.waiting().numbers.of(key) {
-                Some(number) => [rows::key(key, number), vec![0]].concat(),
-                None => rows::owned(ROW, &key.rcp),
-            },
-        );
-        let index = self.clone();
-        self.scan(start..vec![ROW + 1])
-            .map(move |(key, row)| (index.parsed(&key), index.expect(row_codec::decode(&row))))
-    }
-
-    fn parsed(&self, row_key: &[u8]) -> RecordKey {
-        self.expect(rows::parse_key(row_key)).0
-    }
-
-    /// The keys of an RCP's rows.
-    pub fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
-        let index = self.clone();
-        let entries = self.scan(starting_with(rows::owned(ROW, rcp)));
-        entries.map(move |(key, _)| index.parsed(&key))
-    }
-
     /// The keys of a log's blocks of lines.
     fn block_keys(&self, log: &LogId) -> impl Iterator<Item = Vec<u8>> + use<> {
         let prefix = [&[spans::LINES], log.as_bytes().as_slice()].concat();
@@ -441,13 +414,28 @@ impl Index {
     /// Until what left memory has reached sled.
     fn wait(&self) {
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = leaving.take() {
-            // It ends the process rather than itself.
-            let _ = thread.join();
+        let left = leaving.take().map(JoinHandle::join);
+        if left.is_some_and(|left| left.is_err()) {
+            self.fail("what left memory was not written".to_owned());
         }
     }
 
     fn write(&self, leaving: &Fresh) {
+        // A panic of sled's in here must not leave locks behind for others.
+        let write = || self.db.apply_batch(self.batch_of(leaving));
+        match catch_unwind(AssertUnwindSafe(write)) {
+            Ok(applied) => self.expect(applied),
+            Err(why) => self.fail(match why.downcast::<Unusable>() {
+                Ok(why) => why.0,
+                Err(_) => "sled stopped while it wrote".to_owned(),
+            }),
+        }
+        // Until here whoever reads finds it in memory.
+        self.waiting_mut().have_left();
+    }
+
+    /// What leaves, as sled keeps it: rows in the blocks that they change.
+    fn batch_of(&self, leaving: &Fresh) -> sled::Batch {
         let mut out = sled::Batch::default();
         out.insert(FORMAT, &[LAYOUT]);
         let mut put = |key: &[u8], value: Option<&[u8]>| match value {
@@ -463,14 +451,7 @@ impl Index {
             let (key, block) = self.expect(block);
             put(&key, block.as_deref());
         }
-        // A panic of sled's in here must not leave locks behind for others.
-        let applied = catch_unwind(AssertUnwindSafe(|| self.db.apply_batch(out)));
-        match applied {
-            Ok(applied) => self.expect(applied),
-            Err(_) => self.fail("sled stopped while it wrote".to_owned()),
-        }
-        // Until here whoever reads finds it in memory.
-        self.waiting_mut().have_left();
+        out
     }
 
     /// Writes everything out, at a clean end, and with it which records want a body: the next
@@ -518,7 +499,10 @@ impl Index {
             return Ok(None);
         }
         let index = Self::try_open(path)?;
-        let seen = unless_it_stops(|| Ok(index.position()))?;
+        let (seen, is_readable) = unless_it_stops(|| Ok((index.position(), index.is_readable())))?;
+        if !is_readable {
+            return Err(OTHER_VERSION.to_owned());
+        }
         Ok(Some((index, seen)))
     }
 
@@ -553,21 +537,6 @@ impl Index {
 fn unless_it_stops<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let read = catch_unwind(AssertUnwindSafe(read));
     read.unwrap_or_else(|_| Err("sled stopped while it read the index".to_owned()))
-}
-
-impl Rows for Index {
-    fn row(&self, key: &RecordKey) -> Option<RecordRow> {
-        let waiting = self.waiting();
-        let key = rows::key(key, waiting.numbers.of(key)?);
-        let row = match waiting.get(&key) {
-            Some(row) => row.map(row_codec::decode),
-            None => {
-                let block = self.expect(self.db.get(rows::block_of(&key)))?;
-                self.expect(rows::find(&block, &key)).map(row_codec::decode)
-            }
-        };
-        Some(self.expect(row?))
-    }
 }
 
 /// The keys that begin so.

@@ -371,7 +371,8 @@ impl Link {
         }
     }
 
-    /// What came is asked for again where it stands anew: it may have been stored, and erased since.
+    /// What came is asked for again where it stands anew: it may have been stored, and erased
+    /// since.
     fn forget_stored(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         let before = self.coming.len();
         for (id, following) in &mut self.following {

@@ -85,7 +85,7 @@ pub enum Output {
 /// Why a connection is closed, for both secretariats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// The peer's state changed here, or that of an RCP of whom it told.
+    /// The peer's state changed here.
     StateChanged,
     /// The peer may not exchange with us.
     NotAllowed,
@@ -279,11 +279,11 @@ pub struct Link {
     relayed_at: UnixMillis,
     /// Pieces of evidence, by their order here, that the peer was told or cannot be told.
     evidence_told: usize,
-    /// Receipts for more of third RCPs' logs than was here, by log and holder.
+    /// Receipts for more of logs that are not ours than was here, by log and holder.
     receipts: BTreeMap<(LogId, RcpId), (Checkpoint, Arrival)>,
-    /// Third RCPs of whom the peer told something that is nothing to us as long as they, or the
-    /// peer, are not confirmed here.
-    unheard: BTreeSet<RcpId>,
+    /// Heads of third RCPs' logs that are nothing to us as long as their owner, or the peer, is not
+    /// confirmed here: the peer tells of each once.
+    unheard: BTreeMap<LogId, v1::CheckpointFrame>,
     /// Third RCPs of which the peer was told here who they are: the key event that was current.
     introduced: BTreeMap<RcpId, u32>,
     /// The newest receipts that were passed on: the seconds at which they were given.
@@ -336,7 +336,7 @@ impl Link {
             relayed_at: UnixMillis(0),
             evidence_told: 0,
             receipts: BTreeMap::new(),
-            unheard: BTreeSet::new(),
+            unheard: BTreeMap::new(),
             introduced: BTreeMap::new(),
             passed: BTreeMap::new(),
             met: UnixMillis(u64::MAX),
@@ -491,9 +491,7 @@ impl Link {
         } else if context.model.delayed_until(&self.peer) != self.told_delay {
             self.say_state(context, out);
         }
-        if self.would_hear_now(context) {
-            return self.close(Closing::StateChanged, out);
-        }
+        self.hear(context, out);
         self.stop_serving(context, out);
         self.introduce(context, out);
         self.announce(context, out);

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use corridor_proto::checkpoint::{Checkpoint, Held};
+use corridor_proto::checkpoint::{Checkpoint, Held, SignedCheckpoint};
 use corridor_proto::limits::ORDINAL_MAX;
 use corridor_proto::line::{Act, ReadLine, read_line};
 use corridor_proto::wire::Identity;
-use corridor_proto::{RcpId, Refusal, UnixMillis, v1};
+use corridor_proto::{LogId, LogSeed, RcpId, Refusal, UnixMillis, v1};
 
 use super::session::announcement;
 use super::{Context, Following, Link, Output, session};
@@ -212,22 +212,36 @@ impl Link {
         }
     }
 
-    /// What the peer told of a third RCP is nothing to us now.
-    pub(super) fn pass_over(&mut self, rcp: RcpId) {
-        if rcp != self.peer && self.unheard.len() < UNHEARD_MAX {
-            self.unheard.insert(rcp);
+    /// A head that is nothing to us now waits until it is: nobody learns what a third RCP is to us.
+    pub(super) fn keep_unheard(
+        &mut self,
+        owner: RcpId,
+        frame: v1::CheckpointFrame,
+    ) -> Result<(), Refusal> {
+        SignedCheckpoint::parse(&frame.checkpoint)?;
+        let id = LogId::derive(&owner, &LogSeed::from_slice(&frame.seed)?);
+        if self.unheard.len() < UNHEARD_MAX || self.unheard.contains_key(&id) {
+            self.unheard.insert(id, frame);
+        }
+        Ok(())
+    }
+
+    /// Takes in the heads that waited and are something to us now.
+    pub(super) fn hear(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        let peer = self.peer;
+        let is_heard = |_: &LogId, frame: &mut v1::CheckpointFrame| {
+            let owner = RcpId::from_slice(&frame.owner);
+            owner.is_ok_and(|owner| may_give(context.model, &peer, &owner))
+        };
+        let heard: Vec<_> = self.unheard.extract_if(.., is_heard).collect();
+        for (_, frame) in heard {
+            // What does not verify is passed over.
+            let _ = self.checkpoint(frame, context, out);
         }
     }
 
-    /// Whether something that was passed over would be heard now. The peer says it no second time
-    /// along this connection, so that another is to begin.
-    pub(super) fn would_hear_now(&self, context: &Context<'_>) -> bool {
-        let mut unheard = self.unheard.iter();
-        unheard.any(|rcp| may_give(context.model, &self.peer, rcp))
-    }
-
-    /// A receipt. One for more of a third RCP's log than is here waits until that has come: whoever
-    /// gave it gives it once.
+    /// A receipt. One for more of a log that is not ours than is here waits until that has come:
+    /// whoever gave it gives it once.
     pub(super) fn held(
         &mut self,
         held: v1::HeldFrame,
@@ -242,16 +256,22 @@ impl Link {
             note: held.note,
         };
         let is_early = owner != context.model.me && !reaches(context.model, &claim);
-        if is_early && self.receipts.len() < EARLY_RECEIPTS_MAX {
-            self.receipts.insert((claim.log, holder), (claim, receipt));
+        let key = (claim.log, holder);
+        let has_room = self.receipts.len() < EARLY_RECEIPTS_MAX || self.receipts.contains_key(&key);
+        if is_early && has_room {
+            self.receipts.insert(key, (claim, receipt));
         } else {
             out.push(Output::Arrival(receipt));
         }
         Ok(())
     }
 
-    /// Receipts whose log has come.
+    /// Receipts whose log has come; not while a package is being taken in, whose refusal theirs
+    /// would be.
     pub(super) fn judge_early_receipts(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
+        if self.arriving.is_some() {
+            return;
+        }
         let has_come = |_: &_, (claim, _): &mut (_, _)| reaches(context.model, claim);
         let judged = self.receipts.extract_if(.., has_come);
         out.extend(judged.map(|(_, (_, receipt))| Output::Arrival(receipt)));

@@ -82,7 +82,6 @@ impl Link {
         let claimed = Identity::claimed(&message);
         if !claimed.is_some_and(|rcp| rcp == model.me || model.peers.contains_key(&rcp)) {
             // To the peer it is a partner of ours; here it is none.
-            claimed.inspect(|rcp| self.pass_over(*rcp));
             return Ok(());
         }
         let known = claimed.and_then(|rcp| model.charter(&rcp));
@@ -155,7 +154,7 @@ impl Link {
         Ok(())
     }
 
-    fn checkpoint(
+    pub(super) fn checkpoint(
         &mut self,
         frame: v1::CheckpointFrame,
         context: &Context<'_>,
@@ -164,8 +163,7 @@ impl Link {
         let owner = RcpId::from_slice(&frame.owner)?;
         if owner != self.peer && !may_give(context.model, &self.peer, &owner) {
             // To the peer it is among our partners, and here it is not confirmed.
-            self.pass_over(owner);
-            return Ok(());
+            return self.keep_unheard(owner, frame);
         }
         let seed = LogSeed::from_slice(&frame.seed)?;
         let id = LogId::derive(&owner, &seed);

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use corridor_proto::v1;
+use corridor_rules::Reader;
 use corridor_rules::row::{RecordKey, RecordRow};
 use corridor_store::View;
 use tokio::sync::mpsc;
@@ -109,11 +110,11 @@ impl Follower {
         if told || !self.told {
             let cursor = self.api.cursors.seal(seen).map_err(status::no_randomness)?;
             self.told = true;
-            self.send(v1::WatchRecordsResponse {
+            let message = v1::WatchRecordsResponse {
                 record: None,
                 cursor,
-            })
-            .await?;
+            };
+            self.send(message, &reader).await?;
         }
         Ok(())
     }
@@ -140,27 +141,29 @@ impl Follower {
         });
         let any = !records.is_empty();
         for record in records {
-            self.send(v1::WatchRecordsResponse {
+            let message = v1::WatchRecordsResponse {
                 record: Some(record),
                 cursor: String::new(),
-            })
-            .await?;
+            };
+            self.send(message, &reader).await?;
         }
         Ok((last, any))
     }
 
-    /// Waits until the caller takes a message, as long as its token is good.
-    async fn send(&self, message: v1::WatchRecordsResponse) -> Looked {
+    /// Waits until the caller takes a message, as long as its token is that of one who may see it.
+    async fn send(&self, message: v1::WatchRecordsResponse, seen_by: &Reader) -> Looked {
         loop {
-            match tokio::time::timeout(LOOK, self.sender.reserve()).await {
+            let place = tokio::time::timeout(LOOK, self.sender.reserve()).await;
+            if self.api.reader(&self.metadata)? != *seen_by {
+                return Err(Some(status::roles_changed()));
+            }
+            match place {
                 Ok(Ok(place)) => {
                     place.send(Ok(message));
                     return Ok(());
                 }
                 Ok(Err(_)) => return Err(None),
-                Err(_) => {
-                    self.api.reader(&self.metadata)?;
-                }
+                Err(_) => {}
             }
         }
     }

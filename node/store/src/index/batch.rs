@@ -12,7 +12,7 @@ use super::{Index, spans};
 use crate::journal::Place;
 
 /// Rows that change, in the order in which their records were first named: it is that of the
-/// journal, and an index that is rebuilt has it again.
+/// journal, in which an index that is rebuilt reads them too.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     rows: HashMap<RecordKey, Option<RecordRow>>,

@@ -13,12 +13,15 @@ use std::iter::Peekable;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
-use super::rows::Numbers;
+use super::rows::{self, Numbers};
 
 /// Bytes that wait: the rows of some 100,000 lines, so that in a first exchange of so many the
 /// bodies find the rows of their lines still here. Behind a crash a start takes them in again in
 /// a second.
 const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What a block of rows takes, most of which do not change: some rows a block, or all of them.
+const BLOCK_BYTES: usize = 4 * 1024;
 
 /// All entries that sled does not have yet.
 #[derive(Debug, Default)]
@@ -89,12 +92,21 @@ pub(super) struct Fresh {
 impl Fresh {
     fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-        let key_bytes = key.len();
+        let key_bytes = key.len() + self.block_bytes(&key);
         self.bytes += bytes(&value);
         match self.entries.insert(key, value) {
             Some(old) => self.bytes -= bytes(&old),
             None => self.bytes += key_bytes,
         }
+    }
+
+    /// What a row that is alone in its block adds: the block is written again with it.
+    fn block_bytes(&self, key: &[u8]) -> usize {
+        let Some(block) = rows::keys_beside(key) else {
+            return 0;
+        };
+        let is_alone = self.entries.range(block).next().is_none();
+        if is_alone { BLOCK_BYTES } else { 0 }
     }
 
     fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {

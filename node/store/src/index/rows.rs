@@ -10,10 +10,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::iter::Peekable;
+use std::ops::Range;
 
 use corridor_proto::{RcpId, RecordId};
-use corridor_rules::row::RecordKey;
+use corridor_rules::row::{RecordKey, RecordRow};
 use prost::encoding::{decode_varint, encode_varint};
+
+use super::{Index, starting_with};
+use crate::row_codec;
 
 pub(super) const ROW: u8 = b'r';
 pub(super) const LIST: u8 = b'n';
@@ -91,16 +95,27 @@ pub(super) fn block_of(row_key: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Where the keys of the rows of a row's block lie; nothing for what is no row.
+pub(super) fn keys_beside(key: &[u8]) -> Option<Range<Vec<u8>>> {
+    let (ROW, owner) = (*key.first()?, key.get(..OWNER_BYTES)?) else {
+        return None;
+    };
+    let number = Number::from_be_bytes(*key.get(OWNER_BYTES..)?.first_chunk()?);
+    let first = number - number % BLOCK;
+    let from = |number: Number| [owner, &number.to_be_bytes()].concat();
+    Some(from(first)..from(first.saturating_add(BLOCK)))
+}
+
 fn block_key(owner: &[u8], block: u32) -> Vec<u8> {
     [owner, &block.to_be_bytes()].concat()
 }
 
 /// The rows of a block, one after the other: which of the block, of which record, and its bytes.
-struct Rows<'a>(&'a [u8]);
+struct Walk<'a>(&'a [u8]);
 
 type Found<'a> = (u8, &'a [u8; RECORD_BYTES], &'a [u8]);
 
-impl<'a> Rows<'a> {
+impl<'a> Walk<'a> {
     fn one(&mut self) -> Option<Found<'a>> {
         let (at, rest) = self.0.split_first()?;
         let (record, mut rest) = rest.split_first_chunk()?;
@@ -111,7 +126,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl<'a> Iterator for Rows<'a> {
+impl<'a> Iterator for Walk<'a> {
     type Item = Result<Found<'a>, &'static str>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -129,7 +144,7 @@ impl<'a> Iterator for Rows<'a> {
 /// The bytes of a row in its block, if it is there.
 pub(super) fn find<'a>(block: &'a [u8], row_key: &[u8]) -> Result<Option<&'a [u8]>, &'static str> {
     let (key, number) = parse_key(row_key)?;
-    for found in Rows(block) {
+    for found in Walk(block) {
         let (at, record, row) = found?;
         if u32::from(at) == number % BLOCK && record == key.record.as_bytes() {
             return Ok(Some(row));
@@ -145,7 +160,7 @@ pub(super) fn parse(block_key: &[u8], value: &[u8]) -> Result<Vec<Stored>, &'sta
     let first = u32::from_be_bytes(block)
         .checked_mul(BLOCK)
         .ok_or(BAD_KEY)?;
-    let rows = Rows(value).map(|found| {
+    let rows = Walk(value).map(|found| {
         let (at, record, row) = found?;
         let number = (first + u32::from(at)).to_be_bytes();
         Ok(([owner, &number, record].concat(), row.to_vec()))
@@ -182,7 +197,7 @@ fn with<'old, 'new: 'old>(
     changes: &mut Peekable<impl Iterator<Item = (&'new [u8], Option<&'new [u8]>)>>,
 ) -> Result<Option<Vec<u8>>, &'static str> {
     let mut rows = BTreeMap::new();
-    for found in Rows(old.unwrap_or_default()) {
+    for found in Walk(old.unwrap_or_default()) {
         let (at, record, row) = found?;
         rows.insert((at, record.as_slice()), row);
     }
@@ -276,6 +291,52 @@ impl Listing {
     }
 }
 
+impl Index {
+    /// All rows, RCP by RCP, in the order in which the journal names their records, from behind
+    /// `after` on; of a record that it does not know, from the first of the RCP on.
+    pub fn rows(
+        &self,
+        after: Option<&RecordKey>,
+    ) -> impl Iterator<Item = (RecordKey, RecordRow)> + use<> {
+        let start = after.map_or_else(
+            || vec![ROW],
+            |key| match self.waiting().numbers.of(key) {
+                Some(number) => [self::key(key, number), vec![0]].concat(),
+                None => owned(ROW, &key.rcp),
+            },
+        );
+        let index = self.clone();
+        self.scan(start..vec![ROW + 1])
+            .map(move |(key, row)| (index.parsed(&key), index.expect(row_codec::decode(&row))))
+    }
+
+    fn parsed(&self, row_key: &[u8]) -> RecordKey {
+        self.expect(parse_key(row_key)).0
+    }
+
+    /// The keys of an RCP's rows.
+    pub fn keys(&self, rcp: &RcpId) -> impl Iterator<Item = RecordKey> + use<> {
+        let index = self.clone();
+        let entries = self.scan(starting_with(owned(ROW, rcp)));
+        entries.map(move |(key, _)| index.parsed(&key))
+    }
+}
+
+impl corridor_rules::Rows for Index {
+    fn row(&self, key: &RecordKey) -> Option<RecordRow> {
+        let waiting = self.waiting();
+        let key = self::key(key, waiting.numbers.of(key)?);
+        let row = match waiting.get(&key) {
+            Some(row) => row.map(row_codec::decode),
+            None => {
+                let block = self.expect(self.db.get(block_of(&key)))?;
+                self.expect(find(&block, &key)).map(row_codec::decode)
+            }
+        };
+        Some(self.expect(row?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -353,6 +414,18 @@ mod tests {
         assert_eq!(wrong(&named(0)[..36], &[1; 16]), Err(BAD_LIST));
         assert_eq!(again.forget(&of(5, 0).rcp), [named(0), named(1)]);
         assert_eq!(again.of(&of(5, 129)), None);
+    }
+
+    #[test]
+    fn a_row_lies_beside_those_of_its_block() {
+        let beside = |number| keys_beside(&key(&of(5, 9), number)).expect("a row");
+        let is_beside = |a: Number, b: Number| beside(a).contains(&key(&of(5, 200), b));
+        assert!(is_beside(32, 32) && is_beside(40, 63) && is_beside(40, 32));
+        assert!(!is_beside(32, 31) && !is_beside(63, 64));
+        assert!(!beside(1).contains(&key(&of(6, 9), 1)), "of another RCP");
+        assert!(is_beside(Number::MAX - 1, Number::MAX - 2));
+        assert_eq!(keys_beside(b"l"), None);
+        assert_eq!(keys_beside(&[b'l'; 60]), None);
     }
 
     #[test]

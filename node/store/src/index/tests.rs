@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use corridor_proto::RecordId;
-use corridor_rules::RowsMut;
+use corridor_rules::row::RecordRow;
+use corridor_rules::{Rows, RowsMut};
 use proptest::prelude::*;
 
 use super::*;

@@ -20,7 +20,7 @@ use corridor_rules::{Effect, Model, Rows};
 use crate::codec;
 use crate::error::StoreError;
 use crate::folder::Folder;
-use crate::index::{Batch, Index, Opened, Overlay, Unusable};
+use crate::index::{Batch, Index, OTHER_VERSION, Opened, Overlay, Unusable};
 use crate::journal::{Cut, Group, Journal, Options, Place, Position, Recovery};
 use crate::row_codec::{place_in, place_out};
 use crate::writer::{Signer, Store};
@@ -208,7 +208,7 @@ fn usable<T>(look: impl FnOnce() -> T) -> Result<T, String> {
 /// every row is read.
 fn wanting(index: &Index) -> Result<Vec<RecordKey>, String> {
     if !index.is_readable() {
-        return Err("it is of another version".to_owned());
+        return Err(OTHER_VERSION.to_owned());
     }
     if let Some(listed) = index.wanting() {
         return Ok(listed);
