@@ -360,9 +360,8 @@ impl Link {
             }
             if let Some(back) = &mut following.back {
                 // What is asked for in another log comes from there.
-                let asked = |named: &Named| self.coming.contains(&named.version_hash);
                 back.wanted
-                    .retain(|index, named| !indexes.contains(index) && !asked(named));
+                    .retain(|_, named| !self.coming.contains(&named.version_hash));
             }
             following.in_flight.extend(fresh);
         }

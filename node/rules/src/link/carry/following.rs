@@ -117,6 +117,25 @@ fn a_log_is_pulled_up_to_the_head_that_was_not_reached() {
 }
 
 #[test]
+fn behind_a_restart_the_head_that_was_not_reached_is_led_to_no_more() {
+    let mut me = partner_of(&[PEER, ABOUT]);
+    let mut log = Written::new(PEER, 7);
+    for byte in 0..6 {
+        log.leave(byte);
+    }
+    me.take(&log.arrival(PEER, log.part(0, 2, 6)));
+    let (mut end, frames) = End::greeted(me, PEER);
+    assert_eq!(pulls(&frames), [(2, 6)]);
+    let mut restarted = log.fork(2);
+    restarted.restart(5);
+    restarted.leave(9);
+    assert_eq!(pulls(&end.session(restarted.announced(4))), [(2, 0)]);
+    end.carry(Frame::Package(restarted.package(2)));
+    assert_eq!(end.node.log(&log.id).incarnation, 5);
+    assert_eq!(reasons(&end), []);
+}
+
+#[test]
 fn what_is_gone_is_asked_for_again_when_the_log_has_news() {
     let mut end = end();
     let mut log = Written::new(PEER, 7);
