@@ -161,7 +161,16 @@ fn is_relayed(spec: &Spec, leg: &Leg, secret: Secret) -> bool {
         }
         Secret::Name(at) => leg.given.contains(&at),
         Secret::Record(record) | Secret::Note(record) => {
-            given.any(|circle| circle.stands.contains_key(&record))
+            // What replaces a withdrawn one may be any that is public.
+            let is_public = |owner: At| {
+                let mut circles = spec.circles.iter();
+                circles.any(|circle| {
+                    circle.owner == owner
+                        && circle.kind == Kind::Public
+                        && circle.stands.contains_key(&record)
+                })
+            };
+            given.any(|circle| circle.stands.contains_key(&record) || is_public(circle.owner))
         }
         Secret::Version(record, version) | Secret::Body(record, version) => {
             given.any(|circle| circle.versions.contains(&(record, version)))

@@ -286,8 +286,9 @@ pub struct Link {
     unheard: BTreeMap<LogId, v1::CheckpointFrame>,
     /// Third RCPs of which the peer was told here who they are: the key event that was current.
     introduced: BTreeMap<RcpId, u32>,
-    /// The newest receipts that were passed on: the seconds at which they were given.
-    passed: BTreeMap<(LogId, RcpId), u64>,
+    /// The newest receipts that were passed on: for which incarnation and size, and the seconds at
+    /// which they were given.
+    passed: BTreeMap<(LogId, RcpId), ((u64, u64), u64)>,
     /// The news of the peer that were noted when they were to be noted anew.
     met: UnixMillis,
     stopped_serving: bool,

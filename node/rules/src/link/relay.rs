@@ -302,9 +302,13 @@ impl Link {
             let is_readers = ![model.me, peer, log.owner].contains(holder);
             let to_owner = is_readers && is_way && log.owner != model.me;
             let to_reader = *holder == log.owner && reads;
-            let said = receipt.held.time_s;
+            // Within one second there may be receipts for several sizes.
+            let Checkpoint {
+                incarnation, size, ..
+            } = receipt.held.checkpoint;
+            let said = ((incarnation, size), receipt.held.time_s);
             let is_new = self.passed.get(&(*id, *holder)).is_none_or(|at| *at < said);
-            let is_ours = receipt.held.checkpoint.incarnation == log.incarnation;
+            let is_ours = incarnation == log.incarnation;
             if (to_owner || to_reader) && is_new && is_ours && !self.unsigning {
                 self.passed.insert((*id, *holder), said);
                 self.introduce_third(holder, context, out);

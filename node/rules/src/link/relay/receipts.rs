@@ -185,3 +185,27 @@ fn a_newer_receipt_is_passed_on_and_an_older_one_is_not() {
     }
     meeting.assert_fine();
 }
+
+#[test]
+fn of_two_receipts_within_one_second_the_one_for_more_is_passed_on_as_well() {
+    let ([mut owner, mut me, other], circle) = three();
+    let known = (circle, other.rcp);
+    owner.publish(2, "more", &[circle]);
+    exchange(&mut owner, &mut me);
+    let head = me.log(&circle).held_head.clone().expect("a head");
+    let mut meeting = Meeting::of(me, owner);
+    meeting.pass(HELD_INTERVAL_MS);
+    let first = meeting.node(1).model.held[&known].clone();
+    assert!(first.checkpoint.size < head.checkpoint.size);
+    let receipt = Held {
+        checkpoint: head.checkpoint,
+        ..first
+    };
+    let note = receipt.sign(&crate::samples::key(ABOUT));
+    let holder = other.rcp;
+    meeting.change(0, |me| {
+        drop(me.apply(&[crate::Fact::Held { holder, note }]))
+    });
+    assert_eq!(meeting.node(1).model.held[&known], receipt);
+    meeting.assert_fine();
+}
