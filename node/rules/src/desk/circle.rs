@@ -112,7 +112,7 @@ impl Desk<'_> {
 
     /// Takes an RCP off the lists of all circles.
     pub(super) fn unlist(&mut self, rcp: RcpId) -> Decision {
-        let model = self.model;
+        let (model, now) = (self.model, self.now);
         let mut facts = Vec::new();
         for log in model.own_logs() {
             let Some(readers) = &log.readers else {
@@ -120,9 +120,16 @@ impl Desk<'_> {
             };
             let mut list = readers.list.clone();
             list.readers.retain(|(reader, _)| *reader != rcp);
-            if list != readers.list {
-                facts.extend(self.list(log, &list)?);
+            if list == readers.list {
+                continue;
             }
+            // Its right may have ended before: what it holds it holds all the same.
+            let is_over = may_read(model, log, &Reader::Peer(rcp), now).is_err();
+            if is_over && !log.former.contains_key(&rcp) {
+                let (log, size) = (log.id, log.size());
+                facts.push(Fact::Former { log, rcp, size });
+            }
+            facts.extend(self.list(log, &list)?);
         }
         Ok(facts)
     }

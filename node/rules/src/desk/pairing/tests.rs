@@ -315,6 +315,39 @@ fn whoever_is_paused_or_left_may_hold_what_it_could_read_until_then() {
     );
 }
 
+/// What it was given while it could read stays with it, and withdrawals must find it there.
+#[test]
+fn whoever_is_left_after_its_right_ended_may_hold_what_it_could_read_before() {
+    let [mut me, mut peer] = [ME, PEER].map(Node::new);
+    pair(&mut me, &mut peer);
+    let (rcp, until) = (peer.rcp, me.now.plus(1_000));
+    for is_open in [true, false] {
+        let mut me = me.clone();
+        let log = me.open("listed", is_open, is_open, &[]);
+        let readers = [(rcp, until)].into();
+        me.wish(Wish::SetReaders { log, readers });
+        me.publish(1, "text", &[log]);
+        let size = me.log(&log).size();
+        me.now = until;
+        let facts = me.wish(Wish::Leave { rcp });
+        assert_eq!(formers(&facts), [(log, size)]);
+        let record = crate::samples::record(1);
+        let facts = me.wish(Wish::Withdraw {
+            record,
+            up_to: None,
+            reason: corridor_proto::line::WithdrawalReason::Error,
+            note: None,
+            replacement: None,
+        });
+        let private = me.model.private_log(&rcp).expect("one").id;
+        let logs: Vec<_> = crate::samples::acts(&facts)
+            .iter()
+            .map(|act| act.0)
+            .collect();
+        assert!(logs.contains(&private), "it is told");
+    }
+}
+
 #[test]
 fn one_that_was_left_and_paired_again_reads_what_is_public_and_no_list() {
     let (mut me, mut peer) = strangers();
