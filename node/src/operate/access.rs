@@ -241,7 +241,10 @@ impl Access {
     }
 
     fn refused(&self, why: &str) -> FileError {
-        FileError::io(&self.path, std::io::Error::other(why.to_owned()))
+        FileError::Refused {
+            path: self.path.clone(),
+            why: why.to_owned(),
+        }
     }
 
     fn keep(&self, tokens: &Tokens) -> Result<(), FileError> {

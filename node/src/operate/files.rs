@@ -16,6 +16,14 @@ pub enum FileError {
         /// What the system said.
         source: io::Error,
     },
+    /// What was to be changed in it must not be.
+    #[error("{path}: {why}")]
+    Refused {
+        /// Which file.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
     /// Others can read it.
     #[error("{path} can be read by others (mode {mode:o}); run: chmod 600 {path}", mode = mode)]
     Open {

@@ -218,3 +218,14 @@ fn an_index_in_which_nothing_arrived_before_a_crash_is_no_damage() {
     assert_eq!(report.notes.len(), 1, "{report:?}");
     assert!(report.notes[0].what.contains("it is empty"), "{report:?}");
 }
+
+#[test]
+fn an_index_of_another_layout_is_said_to_be_one() {
+    let stopped = Stopped::new();
+    let path = stopped.folder.path().join("index");
+    crate::index::spoil::other_layout(&path);
+    let report = stopped.verify();
+    let said: Vec<_> = report.findings.iter().map(|found| &found.what).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("it is of another version"), "{said:?}");
+}
