@@ -89,5 +89,17 @@ pub const DUE: Duration = Duration::from_secs(60);
 pub const PAGE_DEFAULT: usize = 100;
 /// Records on a page at most.
 pub const PAGE_MAX: usize = 1_000;
+/// Bytes of the drafts of a page: what a client takes at once.
+pub const DRAFTS_PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Characters of a request's identifier: a UUID with or without its hyphens.
+pub const REQUEST_ID_CHARS: std::ops::RangeInclusive<usize> = 32..=36;
+
+/// How many a page has for whoever asks for so many; `None` if that is negative.
+pub fn page_size(asked: i32) -> Option<usize> {
+    match usize::try_from(asked).ok()? {
+        0 => Some(PAGE_DEFAULT),
+        size => Some(size.min(PAGE_MAX)),
+    }
+}
 /// Access tokens of one node.
 pub const ACCESS_TOKENS_MAX: usize = 1_000;

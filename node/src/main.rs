@@ -171,6 +171,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
                 peer_listen,
                 api_listen,
                 advertise,
+                four_eyes: false,
                 names,
             };
             let made = init::init(&data, &recovery_out, &config)?;

@@ -127,6 +127,7 @@ pub async fn start(
         desk: desk.clone(),
         statuses: Arc::clone(&exchange.statuses),
         access: Arc::new(Access::of(data)),
+        four_eyes: config.four_eyes,
         cursors: Arc::new(cursors),
     };
     tasks.spawn(serve_api(api, listeners.api, api_tls, stopped));

@@ -66,6 +66,10 @@ domains! {
     InvitationToken = "invitation-token";
     /// Hash of a node's secret: the key that seals cursors.
     Cursor = "cursor";
+    /// Hash of a draft's kind and text: its etag.
+    Draft = "draft";
+    /// Hash of a caller and its request to make a draft: the record.
+    DraftRequest = "draft-request";
     /// Hash of the question to which a page token belongs.
     PageToken = "page-token";
 }

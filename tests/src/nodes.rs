@@ -50,6 +50,7 @@ impl Office {
             } else {
                 Vec::new()
             },
+            four_eyes: false,
             names: vec![Name {
                 tag: "en".into(),
                 name: name.into(),
@@ -119,8 +120,13 @@ impl Office {
 
     /// A client that may read what is public, and nothing else.
     pub async fn integrator(&self) -> Result<Client> {
-        let never = UnixMillis(0);
-        let token = Access::of(&self.data()).create(&[Role::Public], "an integrator", never)?;
+        let profile = self.profile_of("an integrator", &[Role::Public])?;
+        Ok(Client::connect(&Profile::read(&profile)?).await?)
+    }
+
+    /// The profile of somebody with these roles.
+    pub fn profile_of(&self, who: &str, roles: &[Role]) -> Result<PathBuf> {
+        let token = Access::of(&self.data()).create(roles, who, UnixMillis(0))?;
         let profile = std::fs::read_to_string(self.profile())?;
         let own = profile.lines().filter(|line| !line.starts_with("token"));
         let line = format!("token = \"{token}\"");
@@ -129,7 +135,16 @@ impl Office {
             .keep()
             .join("client.toml");
         write_secret(&path, text.join("\n").as_bytes())?;
-        Ok(Client::connect(&Profile::read(&path)?).await?)
+        Ok(path)
+    }
+
+    /// Starts it again with the rule that nobody clears what they wrote.
+    pub async fn want_four_eyes(&mut self) -> Result<()> {
+        self.close().await?;
+        self.config.four_eyes = true;
+        let data = self.data();
+        std::fs::write(data.join("config.toml"), self.config.text(&data)?)?;
+        self.reopen().await
     }
 
     /// A circle of ours by name.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use corridor_proto::line::{WHOLE_RECORD, WithdrawalReason};
 use corridor_rules::PeerState;
-use corridor_rules::desk::{DeskRefusal, ToPublish, Wish};
+use corridor_rules::desk::{DeskRefusal, ToPublish, ToSave, Wish};
 use corridor_store::StoreError;
 use corridor_tests::nodes::{Office, practice, until};
 
@@ -343,11 +343,12 @@ async fn a_kind_from_the_future_is_carried_byte_for_byte() -> Result<()> {
     let body = b"\xff\xfe what no version here can read \x00".to_vec();
     let done = sender
         .desk()
-        .wish(Wish::SaveDraft {
+        .wish(Wish::SaveDraft(ToSave {
             record: None,
             kind: 999,
             body: body.clone(),
-        })
+            ..ToSave::default()
+        }))
         .await?;
     let record = done.facts.iter().find_map(|fact| match fact {
         corridor_rules::Fact::Draft { record, .. } => Some(*record),
@@ -366,6 +367,7 @@ async fn a_kind_from_the_future_is_carried_byte_for_byte() -> Result<()> {
         links: Vec::new(),
         circles,
         draft,
+        hand: None,
     });
     sender.desk().wish(wish).await?;
     until("it arrives", || reader.holds(&sender, record)).await?;

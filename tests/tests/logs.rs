@@ -123,7 +123,7 @@ async fn writes(owner: &Office, reader: &Office) -> Result<()> {
     let draft = desk.create_draft(kind, practice("Canary-earlier")).await?;
     let record: RecordName = draft.name.parse()?;
     let body = practice("Canary-title");
-    desk.update_draft(&record, kind, body).await?;
+    desk.update_draft(&record, kind, body, "").await?;
     desk.publish(&record, &["public".to_owned()]).await?;
     until("it arrives", || reader.holds(owner, record.record)).await?;
     let there = client(reader, None).await?;

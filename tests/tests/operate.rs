@@ -110,6 +110,7 @@ fn a_config(names: &[(&str, &str)]) -> Config {
         peer_listen: ([127, 0, 0, 1], 0).into(),
         api_listen: ([127, 0, 0, 1], 0).into(),
         advertise: Vec::new(),
+        four_eyes: false,
         names: names.iter().map(name).collect(),
     }
 }

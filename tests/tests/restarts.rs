@@ -84,6 +84,7 @@ fn act(world: &mut World) {
             links: Vec::new(),
             circles: Some(vec![log]),
             draft: None,
+            hand: None,
         }),
         6 | 7 => Wish::Narrow {
             record,

@@ -29,11 +29,14 @@ const CLEARERS: &[Role] = &[Role::Clearer];
 const KEEPERS: &[Role] = &[Role::Administrator];
 
 /// Whom each call is for.
-const CALLS: [(&str, &[Role]); 35] = [
+const CALLS: [(&str, &[Role]); 39] = [
     ("CircleService/AddReaders", CLEARERS),
     ("CircleService/CreateCircle", CLEARERS),
     ("CircleService/ListCircles", READERS),
     ("CircleService/RemoveReaders", CLEARERS),
+    ("ClearanceService/ClearDraft", CLEARERS),
+    ("ClearanceService/RequestClearance", WRITERS),
+    ("ClearanceService/ReturnDraft", CLEARERS),
     ("NodeService/DisownCopy", KEEPERS),
     ("NodeService/GetNode", ALL),
     ("NodeService/ListVoidVersions", READERS),
@@ -53,6 +56,7 @@ const CALLS: [(&str, &[Role]); 35] = [
     ("RecordService/CreateDraft", WRITERS),
     ("RecordService/DeleteDraft", WRITERS),
     ("RecordService/ExplainRecord", READERS),
+    ("RecordService/GetDraft", WRITERS),
     ("RecordService/GetRecord", ALL),
     ("RecordService/ListDrafts", WRITERS),
     ("RecordService/ListRecords", ALL),

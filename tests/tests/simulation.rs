@@ -153,6 +153,7 @@ fn publish(record: RecordId, log: LogId) -> Wish {
         links: Vec::new(),
         circles: Some(vec![log]),
         draft: None,
+        hand: None,
     })
 }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** an answer that lacks what its contract promises is an error, never a default.
 
 mod circle;
+mod draft;
 mod node;
 mod peer;
 mod record;

@@ -5,7 +5,6 @@
 //! refused.
 
 use corridor_proto::charter::Charter;
-use corridor_proto::kinds::Kind;
 use corridor_proto::record::VerifiedRecord;
 use corridor_proto::{RcpId, Reason, RecordId, Refusal};
 use prost::Message;
@@ -26,7 +25,6 @@ pub(crate) fn service(channel: Authorised) -> RecordServiceClient<Authorised> {
 }
 
 const NO_RECORD: &str = "names no record";
-const NO_DRAFT: &str = "names no draft";
 
 /// A record as the node tells of it.
 #[derive(Clone, Debug)]
@@ -61,77 +59,8 @@ pub struct WithdrawalRequest {
     pub replacement: Option<RecordId>,
 }
 
-/// Drafts and publishing.
+/// Publishing.
 impl Client {
-    /// Saves a new draft: an encoded message of the kind, best in the form that
-    /// [`crate::body::from_json`] or [`corridor_proto::kinds::canonical`] gives.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn create_draft(&self, kind: Kind, body: Vec<u8>) -> Result<v1::Draft, ClientError> {
-        let message = v1::CreateDraftRequest {
-            kind: kind.name().to_owned(),
-            body,
-        };
-        let answer = self
-            .write(message, |channel, request| async move {
-                service(channel).create_draft(request).await
-            })
-            .await?;
-        present(answer.draft, NO_DRAFT)
-    }
-
-    /// Replaces a draft, or begins a new version of a published record of ours.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn update_draft(
-        &self,
-        name: &RecordName,
-        kind: Kind,
-        body: Vec<u8>,
-    ) -> Result<v1::Draft, ClientError> {
-        let message = v1::UpdateDraftRequest {
-            name: name.to_string(),
-            kind: kind.name().to_owned(),
-            body,
-        };
-        let answer = self
-            .write(message, |channel, request| async move {
-                service(channel).update_draft(request).await
-            })
-            .await?;
-        present(answer.draft, NO_DRAFT)
-    }
-
-    /// Discards a draft; its text is erased.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn delete_draft(&self, name: &RecordName) -> Result<(), ClientError> {
-        let message = v1::DeleteDraftRequest {
-            name: name.to_string(),
-        };
-        self.write(message, |channel, request| async move {
-            service(channel).delete_draft(request).await
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// The drafts of this node.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn drafts(&self) -> Result<Vec<v1::Draft>, ClientError> {
-        let answer = self
-            .read(v1::ListDraftsRequest {}, |channel, request| async move {
-                service(channel).list_drafts(request).await
-            })
-            .await?;
-        Ok(answer.drafts)
-    }
-
     /// Signs a draft and lets it stand in circles, by their names or resource names. No circles:
     /// every circle where the record stands.
     ///
@@ -146,6 +75,7 @@ impl Client {
             name: name.to_string(),
             circles: circles.to_vec(),
             validate_only: false,
+            ..Default::default()
         };
         let answer = self
             .write(message, |channel, request| async move {
@@ -190,6 +120,7 @@ impl Client {
             name: name.to_string(),
             circles: circles.to_vec(),
             validate_only: true,
+            ..Default::default()
         };
         self.read(message, |channel, request| async move {
             service(channel).publish_record(request).await

@@ -9,6 +9,7 @@ use corridor_proto::key::{NO_SIGNATURE, Signature};
 use corridor_proto::record::SignedHeader;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
 
+use crate::draft::Taken;
 use crate::log::Sort;
 use crate::peer::PeerState;
 
@@ -170,6 +171,13 @@ pub enum Fact {
     DraftGone {
         /// Which.
         record: RecordId,
+    },
+    /// Somebody here took a step with a draft.
+    Step {
+        /// Of which record.
+        record: RecordId,
+        /// The step.
+        taken: Taken,
     },
     /// A receipt of a reader for a log of ours, or one that is to be passed on.
     Held {

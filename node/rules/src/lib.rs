@@ -12,6 +12,7 @@
 pub mod brake;
 pub mod budget;
 pub mod desk;
+pub mod draft;
 pub mod evidence;
 pub mod fact;
 pub mod ingest;

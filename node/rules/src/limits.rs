@@ -61,6 +61,8 @@ pub const VERSIONS_PER_RECORD_MAX: usize = 4_096;
 pub const PUBLISH_MAX: usize = 256;
 /// See [`PUBLISH_MAX`].
 pub const PUBLISH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of what somebody says to a step of a draft.
+pub const STEP_NOTE_BYTES_MAX: usize = 4_096;
 /// An invitation is good for seven days.
 pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Invitations open at one time: more than there are RCPs.

@@ -14,9 +14,10 @@ use corridor_proto::charter::{Charter, SignedKeyEvent};
 use corridor_proto::checkpoint::{Held, SignedCheckpoint};
 use corridor_proto::id::Token;
 use corridor_proto::line::ReaderList;
-use corridor_proto::{Hash, LogId, RcpId, RecordId, StartNumber, UnixMillis};
+use corridor_proto::{Hash, LogId, RcpId, StartNumber, UnixMillis};
 
 use crate::brake::Brake;
+use crate::draft::{Draft, Drafts};
 use crate::evidence::Kept;
 use crate::fact::{Fact, Place, SignedStart, unblob};
 use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION, RESTORED};
@@ -69,17 +70,6 @@ pub struct Receipt {
     pub note: String,
 }
 
-/// A draft, which lies in no log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// Kind of record.
-    pub kind: u16,
-    /// When it was saved.
-    pub at: UnixMillis,
-    /// Where salt and body lie.
-    pub place: Place,
-}
-
 /// The state of a node.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -94,7 +84,7 @@ pub struct Model {
     /// Notes of withdrawals that are still kept, by whose they are and their hash.
     pub notes: BTreeMap<(RcpId, Hash), Place>,
     /// Drafts.
-    pub drafts: BTreeMap<RecordId, Draft>,
+    pub drafts: Drafts,
     /// The newest receipt of each reader for each log.
     pub held: BTreeMap<(LogId, RcpId), Held>,
     /// The newest receipts that are passed on, by log and holder: of readers for logs of others,
@@ -133,7 +123,7 @@ impl Model {
             peers: BTreeMap::new(),
             logs: BTreeMap::new(),
             notes: BTreeMap::new(),
-            drafts: BTreeMap::new(),
+            drafts: Drafts::new(),
             held: BTreeMap::new(),
             passing: BTreeMap::new(),
             evidence: Vec::new(),
@@ -307,24 +297,15 @@ impl Model {
             Fact::Draft {
                 record, kind, at, ..
             } => {
-                let draft = Draft {
-                    kind: *kind,
-                    at: *at,
-                    place,
-                };
-                let old = self.drafts.insert(*record, draft);
-                return old
-                    .map(|old| Effect::Erase(old.place))
-                    .into_iter()
-                    .collect();
+                let (kind, at) = (*kind, *at);
+                let old = self.drafts.saved(*record, Draft { kind, at, place });
+                return old.map(Effect::Erase).into_iter().collect();
             }
             Fact::DraftGone { record } => {
-                let old = self.drafts.remove(record);
-                return old
-                    .map(|old| Effect::Erase(old.place))
-                    .into_iter()
-                    .collect();
+                let old = self.drafts.gone(record);
+                return old.map(Effect::Erase).into_iter().collect();
             }
+            Fact::Step { record, taken } => self.drafts.step(*record, taken),
             Fact::Held { holder, note } => self.receipt(holder, note),
             Fact::Met { rcp, at } => {
                 if let Some(peer) = self.peers.get_mut(rcp) {
@@ -530,7 +511,7 @@ impl Model {
         let cards = cards.filter_map(|known| known.card_place.as_mut());
         let lists = self.logs.values_mut();
         let lists = lists.filter_map(|log| Some(&mut log.readers.as_mut()?.place));
-        let drafts = self.drafts.values_mut().map(|draft| &mut draft.place);
+        let drafts = self.drafts.places_mut();
         let notes = self.notes.values_mut();
         cards.chain(lists).chain(drafts).chain(notes)
     }

@@ -5,6 +5,7 @@
 //! **Invariant:** what a caller may not see and what does not exist give the same answer.
 
 mod circle;
+mod clearance;
 mod names;
 mod node;
 mod peer;
@@ -15,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 
 use corridor_rules::Reader;
+use corridor_rules::draft::Hand;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_stream::Stream;
@@ -47,6 +49,8 @@ pub struct Api {
     pub statuses: Arc<Statuses>,
     /// The access tokens.
     pub access: Arc<Access>,
+    /// Whether nobody clears a text for release that they had a part in.
+    pub four_eyes: bool,
     /// Seals the cursors of those who follow changes.
     pub cursors: Arc<Cursors>,
 }
@@ -70,13 +74,27 @@ impl Api {
     ///
     /// # Errors
     /// Those of [`Api::caller`]; `PERMISSION_DENIED`, before anything is looked up.
-    fn allow(&self, metadata: &MetadataMap, right: Right) -> Result<(), Status> {
+    fn allow(&self, metadata: &MetadataMap, right: Right) -> Result<Entry, Status> {
         let caller = self.caller(metadata)?;
         if caller.has(right) {
-            Ok(())
+            Ok(caller)
         } else {
             Err(status::role_lacking(&caller.roles, right))
         }
+    }
+
+    /// The desk for a caller that has a right: what it does with drafts is noted as its own.
+    ///
+    /// # Errors
+    /// Those of [`Api::allow`].
+    fn desk_for(&self, metadata: &MetadataMap, right: Right) -> Result<Desk, Status> {
+        Ok(self.desk_of(&self.allow(metadata, right)?))
+    }
+
+    fn desk_of(&self, caller: &Entry) -> Desk {
+        let who = caller.label.clone();
+        let four_eyes = self.four_eyes;
+        self.desk.by(Hand { who, four_eyes })
     }
 
     /// As whom the caller reads.
@@ -112,6 +130,10 @@ where
         )
         .add_service(
             rpc::circle_service_server::CircleServiceServer::new(api.clone())
+                .max_decoding_message_size(limit),
+        )
+        .add_service(
+            rpc::clearance_service_server::ClearanceServiceServer::new(api.clone())
                 .max_decoding_message_size(limit),
         )
         .add_service(

@@ -88,6 +88,7 @@ impl Stage {
                 peer_listen: addresses[0],
                 api_listen: addresses[1],
                 advertise: vec![addresses[0].to_string()],
+                four_eyes: false,
                 names: rcp
                     .names
                     .iter()

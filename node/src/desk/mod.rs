@@ -4,32 +4,29 @@
 //! and answers questions about who may see what. It imports the store, the rules and the protocol.
 //! **Invariant:** preview and explanation ask the same function that the exchange asks.
 
+mod drafts;
 mod look;
 
 use std::collections::BTreeMap;
 
-use corridor_proto::kinds::{self, FieldViolation, Kind};
+use corridor_proto::kinds::FieldViolation;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Invitation;
 use corridor_proto::{LogId, RcpId, RecordId, Token, UnixMillis};
-use corridor_rules::desk::TOO_MANY_AT_ONCE;
-use corridor_rules::desk::{self as rules, DeskRefusal, Link, ToPublish, Wish};
+use corridor_rules::desk::{DeskRefusal, Wish};
+use corridor_rules::draft::Hand;
 use corridor_rules::fact::Fact;
-use corridor_rules::limits::{PUBLISH_BYTES_MAX, PUBLISH_MAX};
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
-use corridor_rules::{PeerState, Place, Rows};
-use corridor_store::{Done, Item, Store, StoreError, View};
-use rayon::prelude::*;
+use corridor_rules::{PeerState, Rows};
+use corridor_store::{Done, Item, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use crate::edge;
+pub use drafts::{ReadDraft, Ready, draft, links};
 pub use look::{
     CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, show,
 };
-
-/// Drafts that are read and checked side by side, of a call that publishes many.
-const READY_AT_ONCE: usize = 64;
 
 /// Why the desk did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -68,49 +65,31 @@ impl From<DeskRefusal> for DeskError {
     }
 }
 
-/// The versions that were published, in order.
-fn versions(done: &Done) -> Vec<u64> {
-    let headers = done.facts.iter().filter_map(|fact| match fact {
-        Fact::Record { header, .. } => corridor_proto::record::Header::decode(&header.bytes).ok(),
-        _ => None,
-    });
-    headers.map(|header| header.version).collect()
-}
-
-/// A draft that may be published, as it was read.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    kind: u16,
-    body: Vec<u8>,
-    links: Vec<Link>,
-    place: Place,
-}
-
-impl Ready {
-    /// What is to be published into circles; `None` for wherever the record stands.
-    fn into_circles(self, record: RecordId, circles: Option<Vec<LogId>>) -> ToPublish {
-        ToPublish {
-            record,
-            kind: self.kind,
-            body: self.body,
-            links: self.links,
-            circles,
-            draft: Some(self.place),
-        }
-    }
-}
-
 /// The desk of a node.
 #[derive(Clone, Debug)]
 pub struct Desk {
     store: Store,
     changed: watch::Receiver<u64>,
+    hand: Option<Hand>,
 }
 
 impl Desk {
     /// The desk over a store; `changed` follows its revision.
     pub const fn new(store: Store, changed: watch::Receiver<u64>) -> Self {
-        Self { store, changed }
+        Self {
+            store,
+            changed,
+            hand: None,
+        }
+    }
+
+    /// The same desk, for somebody: who wrote and who cleared a draft is noted.
+    #[must_use]
+    pub fn by(&self, hand: Hand) -> Self {
+        Self {
+            hand: Some(hand),
+            ..self.clone()
+        }
     }
 
     /// Follows changes of the store.
@@ -136,127 +115,6 @@ impl Desk {
             });
         let ended = |_| StoreError::Stopped("the writer has ended".to_owned());
         Ok(receiver.await.map_err(ended)??)
-    }
-
-    /// Saves a draft and gives its record.
-    ///
-    /// # Errors
-    /// [`DeskError::Store`]; a draft need not be complete.
-    pub async fn save_draft(
-        &self,
-        record: Option<RecordId>,
-        kind: Kind,
-        body: Vec<u8>,
-    ) -> Result<RecordId, DeskError> {
-        let done = self
-            .wish(Wish::SaveDraft {
-                record,
-                kind: kind.code(),
-                body,
-            })
-            .await?;
-        let saved = done.facts.iter().find_map(|fact| match fact {
-            Fact::Draft { record, .. } => Some(*record),
-            _ => None,
-        });
-        saved.ok_or_else(|| DeskError::NotFound("draft", String::new()))
-    }
-
-    /// Signs a draft and lets it stand in circles; `None` means wherever the record stands.
-    ///
-    /// # Errors
-    /// [`DeskError::NotFound`], [`DeskError::Fields`], [`DeskError::Store`].
-    pub async fn publish(
-        &self,
-        record: RecordId,
-        circles: Option<Vec<LogId>>,
-    ) -> Result<u64, DeskError> {
-        let wish = self.one(record, circles)?;
-        let versions = versions(&self.wish(wish).await?);
-        Ok(versions.first().copied().unwrap_or(0))
-    }
-
-    /// Signs several drafts and lets them stand in the same circles: all of them or none. Gives the
-    /// versions, in the same order.
-    ///
-    /// # Errors
-    /// As [`Desk::publish`], for the first that is refused.
-    pub async fn publish_all(
-        &self,
-        records: &[RecordId],
-        circles: &[LogId],
-    ) -> Result<Vec<u64>, DeskError> {
-        // The rules refuse more than that; it is not even read.
-        if records.len() > PUBLISH_MAX {
-            return Err(TOO_MANY_AT_ONCE.into());
-        }
-        let (mut all, mut bytes) = (Vec::new(), 0);
-        for some in records.chunks(READY_AT_ONCE) {
-            let ready = some.par_iter().map(|record| self.ready(*record));
-            for (record, one) in some.iter().zip(ready.collect::<Vec<_>>()) {
-                let one = one?;
-                bytes += one.body.len();
-                all.push(one.into_circles(*record, Some(circles.to_vec())));
-            }
-            if bytes > PUBLISH_BYTES_MAX {
-                return Err(TOO_MANY_AT_ONCE.into());
-            }
-        }
-        Ok(versions(&self.wish(Wish::PublishAll(all)).await?))
-    }
-
-    /// The wish to publish a draft.
-    fn one(&self, record: RecordId, circles: Option<Vec<LogId>>) -> Result<Wish, DeskError> {
-        let ready = self.ready(record)?;
-        Ok(Wish::Publish(ready.into_circles(record, circles)))
-    }
-
-    /// A draft that is ready to be published.
-    ///
-    /// # Errors
-    /// [`DeskError::NotFound`], [`DeskError::Fields`].
-    pub fn ready(&self, record: RecordId) -> Result<Ready, DeskError> {
-        let missing = || DeskError::NotFound("draft", record.to_string());
-        let read = self.store.read(|view| {
-            let place = view.drafts.get(&record)?.place;
-            let (kind, body) = draft(view, record)?;
-            Some((kind, body, place))
-        });
-        let (kind, body, place) = read.ok_or_else(missing)?;
-        let links = links(kind, &body).map_err(DeskError::Fields)?;
-        Ok(Ready {
-            kind,
-            body,
-            links,
-            place,
-        })
-    }
-
-    /// Whether [`Desk::publish`] would be carried out now; nothing is changed.
-    ///
-    /// # Errors
-    /// As [`Desk::publish`].
-    pub fn would_publish(
-        &self,
-        record: RecordId,
-        circles: Option<Vec<LogId>>,
-    ) -> Result<(), DeskError> {
-        let wish = self.one(record, circles)?;
-        let key = self.store.key();
-        self.store.read(|view| {
-            // What is decided here is thrown away, so its random bytes may be any.
-            let mut random = |bytes: &mut [u8]| bytes.fill(1);
-            let (now, key) = (edge::now(), &*key);
-            rules::Desk {
-                model: view,
-                rows: view,
-                now,
-                random: &mut random,
-                key,
-            }
-            .decide(wish)
-        })?;
-        Ok(())
     }
 
     /// Lets the newest version of a record stand in more circles.
@@ -442,31 +300,4 @@ impl Desk {
             tokio::task::spawn_blocking(move || corridor_proto::safety::safety_number(&me, &rcp));
         computed.await.unwrap_or_default()
     }
-}
-
-/// A draft's kind and body.
-pub fn draft(view: &View<'_>, record: RecordId) -> Option<(u16, Vec<u8>)> {
-    let draft = view.drafts.get(&record)?;
-    Some((draft.kind, view.salted(draft.place)?.1))
-}
-
-/// The records that a body names, if it may be authored.
-///
-/// # Errors
-/// What is wrong with its fields.
-pub fn links(kind: u16, body: &[u8]) -> Result<Vec<Link>, Vec<FieldViolation>> {
-    let unknown = || {
-        vec![FieldViolation {
-            field: "kind".to_owned(),
-            what: format!("kind {kind} is not known to this version"),
-            remedy: "upgrade this node to write records of that kind".to_owned(),
-        }]
-    };
-    let kind = Kind::from_code(kind).ok_or_else(unknown)?;
-    let authored = kinds::check(kind, body)?;
-    let key = |link: kinds::Link| Link {
-        rcp: RcpId::new(link.rcp),
-        record: RecordId::new(link.record),
-    };
-    Ok(authored.links.into_iter().map(key).collect())
 }

@@ -21,6 +21,9 @@ pub struct Config {
     /// Addresses on our card, as `host:port`; empty for a node that only dials out.
     #[serde(default)]
     pub advertise: Vec<String>,
+    /// Whether nobody clears a text for release that they had a part in.
+    #[serde(default)]
+    pub four_eyes: bool,
     /// Names on our card, each with its language tag.
     #[serde(default)]
     pub names: Vec<Name>,
@@ -69,6 +72,7 @@ impl Config {
              # peer_listen: where partners' nodes connect to.\n\
              # api_listen: where the secretariat's own tools connect to.\n\
              # advertise: the addresses that partners are told, as host:port.\n\
+             # four_eyes: true if nobody clears for release what they wrote themselves.\n\
              # names: the name of the process in its languages.\n\n{body}"
         ))
     }

@@ -15,6 +15,7 @@ use corridor_proto::record::{Header, SignedHeader, body_hash};
 use corridor_proto::{
     Hash, LogId, LogSeed, RcpId, Reason, RecordId, Refusal, Salt, StartNumber, Token, UnixMillis,
 };
+use corridor_rules::draft::{Step, Taken};
 use corridor_rules::fact::{Fact, SignedStart, unblob};
 use corridor_rules::{PeerState, Sort};
 
@@ -61,6 +62,7 @@ const SUSPENDED: u8 = 50;
 const EVIDENCE: u8 = 51;
 const BRANCH_LINES: u8 = 52;
 const RESTART_ACCEPTED: u8 = 53;
+const STEP: u8 = 54;
 
 /// The frame of a fact.
 ///
@@ -160,6 +162,11 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
             )
         }
         Fact::DraftGone { record } => (DRAFT_GONE, new.bytes(record.as_bytes())),
+        Fact::Step { record, taken } => {
+            let writer = new.bytes(record.as_bytes()).u8(taken.step.code());
+            let writer = writer.u64(taken.at.0).text(WHAT, &taken.who)?;
+            (STEP, writer.text(WHAT, &taken.note)?)
+        }
         Fact::Held { holder, note } => (HELD, new.bytes(holder.as_bytes()).text(WHAT, note)?),
         Fact::Met { rcp, at } => (MET, new.bytes(rcp.as_bytes()).u64(at.0)),
         Fact::Suspended { log, rcp, until } => (
@@ -347,6 +354,15 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
         DRAFT_GONE => Fact::DraftGone {
             record: RecordId::new(read.array()?),
         },
+        STEP => Fact::Step {
+            record: RecordId::new(read.array()?),
+            taken: Taken {
+                step: step(&mut read)?,
+                at: UnixMillis(read.u64()?),
+                who: read.text()?.to_owned(),
+                note: read.text()?.to_owned(),
+            },
+        },
         HELD => Fact::Held {
             holder: RcpId::new(read.array()?),
             note: read.text()?.to_owned(),
@@ -446,6 +462,12 @@ fn state(read: &mut Reader<'_>) -> Result<PeerState, Refusal> {
     let found = PeerState::ALL
         .into_iter()
         .find(|state| state_code(*state) == code);
+    found.ok_or_else(|| read.refuse(Reason::Malformed))
+}
+
+fn step(read: &mut Reader<'_>) -> Result<Step, Refusal> {
+    let code = read.u8()?;
+    let found = Step::ALL.into_iter().find(|step| step.code() == code);
     found.ok_or_else(|| read.refuse(Reason::Malformed))
 }
 

@@ -213,6 +213,7 @@ impl<'a> Look<'a> {
             | Fact::Former { .. }
             | Fact::Reader { .. }
             | Fact::DraftGone { .. }
+            | Fact::Step { .. }
             | Fact::Suspended { .. }
             | Fact::Start { .. }
             | Fact::Redeemed { .. }

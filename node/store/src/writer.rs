@@ -473,7 +473,7 @@ fn publishes_drafts(facts: &[Fact]) -> bool {
             publishes = true;
             true
         }
-        Fact::Lines { .. } | Fact::Head { .. } | Fact::DraftGone { .. } => true,
+        Fact::Lines { .. } | Fact::Head { .. } | Fact::DraftGone { .. } | Fact::Step { .. } => true,
         _ => false,
     });
     only_so

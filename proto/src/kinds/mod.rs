@@ -8,6 +8,7 @@
 
 mod act;
 mod checks;
+mod clearance;
 mod contact;
 mod contribution;
 mod date;
@@ -38,6 +39,7 @@ mod samples;
 mod tests;
 
 pub use checks::EXAMPLE_BEGINS;
+pub use clearance::with_clearance;
 pub use kind::{Kind, UnknownKind};
 pub use outside::{check_names, check_note};
 pub use shown::{Shown, Summary, summarise};

@@ -2,6 +2,9 @@
 //!
 //! It imports the messages. **Invariant:** nothing random; the golden bytes are made from here.
 
+use prost::Message;
+
+use super::Kind;
 use crate::v1::*;
 
 /// One text in languages, given in ascending order of tags.
@@ -302,4 +305,26 @@ pub(super) fn act() -> Act {
         paragraphs: vec![1, 3],
         ..Default::default()
     }
+}
+
+/// A good body of each kind.
+pub(super) fn all() -> Vec<(Kind, Vec<u8>)> {
+    let body = |kind: &Kind| match kind {
+        Kind::Practice => practice().encode_to_vec(),
+        Kind::Lesson => lesson().encode_to_vec(),
+        Kind::Recommendation | Kind::Guideline => recommendation().encode_to_vec(),
+        Kind::Profile => profile().encode_to_vec(),
+        Kind::Term => term().encode_to_vec(),
+        Kind::Mapping => mapping().encode_to_vec(),
+        Kind::Meeting => meeting().encode_to_vec(),
+        Kind::Invitation => invitation().encode_to_vec(),
+        Kind::Presentation => presentation().encode_to_vec(),
+        Kind::ObserverGrant => observer_grant().encode_to_vec(),
+        Kind::Contribution => contribution().encode_to_vec(),
+        Kind::Endorsement => endorsement().encode_to_vec(),
+        Kind::Review => review().encode_to_vec(),
+        Kind::Contact => contact().encode_to_vec(),
+        Kind::Act => act().encode_to_vec(),
+    };
+    Kind::ALL.iter().map(|kind| (*kind, body(kind))).collect()
 }

@@ -166,7 +166,7 @@ pub async fn one(client: &Client, promises: &Promises, rng: &mut Rng) -> Option<
     if rng.chance(40) {
         let next = title(rng);
         promises.note(name.record, |one| one.titles.push(next.clone()));
-        let revised = client.update_draft(&name, Kind::Practice, practice(&next));
+        let revised = client.update_draft(&name, Kind::Practice, practice(&next), "");
         revised.await.ok()?;
         client.publish(&name, &[]).await.ok()?;
         promises.note(name.record, |one| one.versions = 2);

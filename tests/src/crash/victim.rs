@@ -126,6 +126,7 @@ impl Victim {
             peer_listen: peers,
             api_listen: api,
             advertise: vec![peers.to_string()],
+            four_eyes: false,
             names: vec![Name {
                 tag: "en".into(),
                 name: "Often crashed".into(),

@@ -67,6 +67,7 @@ impl Making {
             links: Vec::new(),
             circles: Some(vec![circle]),
             draft: None,
+            hand: None,
         });
         self.wish(node, wish);
     }

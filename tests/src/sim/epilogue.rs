@@ -294,6 +294,7 @@ fn publish(world: &mut World, at: At, circle: LogId) -> bool {
         links: Vec::new(),
         circles: Some(vec![circle]),
         draft: None,
+        hand: None,
     });
     wish(world, at, publish)
 }

@@ -41,6 +41,7 @@ pub fn owner_and_follower(acts: &[u8]) -> (Node, Node, LogId) {
                 links: Vec::new(),
                 circles: Some(vec![log]),
                 draft: None,
+                hand: None,
             }),
             6 | 7 => Wish::Narrow {
                 record,

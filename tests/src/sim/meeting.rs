@@ -72,6 +72,7 @@ pub fn publish(
         links: Vec::new(),
         circles: Some(vec![log]),
         draft: None,
+        hand: None,
     });
     node.wish(wish, now, rng).expect("published");
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use corridor_proto::line::{Act, ReadLine, ReaderList, WithdrawalReason, read_line};
 use corridor_proto::record::Header;
 use corridor_proto::{LogId, RecordId};
-use corridor_rules::desk::{DeskRefusal, ToPublish, Wish};
+use corridor_rules::desk::{DeskRefusal, ToPublish, ToSave, Wish};
 use corridor_rules::fact::unblob;
 use corridor_rules::serve::Source;
 use corridor_rules::{Fact, Sort};
@@ -191,7 +191,16 @@ impl World {
         let record = record.map(|record| self.spec.records[record].id);
         let old = record.and_then(|record| self.draft_text(at, &record));
         let kind = KIND;
-        let saved = self.wish(at, "draft", Wish::SaveDraft { record, kind, body });
+        let saved = self.wish(
+            at,
+            "draft",
+            Wish::SaveDraft(ToSave {
+                record,
+                kind,
+                body,
+                ..ToSave::default()
+            }),
+        );
         if let (Some(old), true) = (old, saved.is_some()) {
             self.watch.add(&old, Secret::Erased);
         }
@@ -211,7 +220,7 @@ impl World {
         let Some((record, body)) = self.some_draft(at) else {
             return;
         };
-        let discarded = self.wish(at, "discard", Wish::DiscardDraft { record });
+        let discarded = self.wish(at, "discard", Wish::DiscardDraft { record, over: None });
         if discarded.is_some() {
             self.watch.add(&body, Secret::Erased);
         }
@@ -275,6 +284,7 @@ impl World {
             links: links.clone(),
             circles,
             draft: self.nodes[at].model.drafts.get(&record).map(|d| d.place),
+            hand: None,
         });
         let draft = self.draft_text(at, &record);
         let verdict = self.try_wish(at, what, wish);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use corridor_proto::{LogId, LogSeed, Reason, Refusal, v1};
-use corridor_rules::desk::{ToPublish, Wish};
+use corridor_rules::desk::{ToPublish, ToSave, Wish};
 use corridor_rules::limits::CREDIT_BYTES;
 use corridor_tests::nodes::{Office, until};
 use corridor_tests::stranger::Stranger;
@@ -204,11 +204,12 @@ pub const FILLED: &[u8] = &[b'.'; 1_000];
 pub async fn publish_large(office: &Office, circle: LogId, text: &[u8]) -> Result<()> {
     let mut body = vec![b'.'; 200_000];
     body.extend_from_slice(text);
-    let wish = Wish::SaveDraft {
+    let wish = Wish::SaveDraft(ToSave {
         record: None,
         kind: 999,
         body: body.clone(),
-    };
+        ..ToSave::default()
+    });
     let done = office.desk().wish(wish).await?;
     let (record, place) = office.desk().store().read(|view| {
         let drafted = |fact: &corridor_rules::Fact| match fact {
@@ -225,6 +226,7 @@ pub async fn publish_large(office: &Office, circle: LogId, text: &[u8]) -> Resul
         links: Vec::new(),
         circles: Some(vec![circle]),
         draft: place,
+        hand: None,
     });
     office.desk().wish(wish).await?;
     Ok(())

@@ -24,6 +24,7 @@ fn publish(world: &mut World, number: u8, circles: &[LogId]) -> RecordId {
         links: Vec::new(),
         circles: Some(circles.to_vec()),
         draft: None,
+        hand: None,
     });
     assert!(wish(world, publish), "published");
     record

@@ -1,7 +1,9 @@
 //! `corridor record`: what can be done with records.
 //!
-//! **Invariant:** the arguments and nothing else; [`write`] changes records, [`read`] does not.
+//! **Invariant:** the arguments and nothing else; [`draft`] and [`write`] change records, [`read`]
+//! does not.
 
+mod draft;
 mod read;
 mod told;
 mod write;
@@ -38,8 +40,28 @@ pub(super) enum Command {
     #[command(before_help = "Examples:\n  corridor record edit k3v7qa new.json")]
     Edit(EditArgs),
     /// Lists your drafts and what each still needs
-    #[command(before_help = "Examples:\n  corridor record drafts\n  corridor record drafts --json")]
-    Drafts,
+    #[command(
+        before_help = "Examples:\n  corridor record drafts\n  corridor record drafts --asked"
+    )]
+    Drafts(DraftsArgs),
+    /// Asks that a draft be cleared for release
+    #[command(before_help = "Examples:\n  \
+        corridor record ask k3v7qa\n  \
+        corridor record ask k3v7qa --note \"the dates are those of the letter\"")]
+    Ask(NotedArgs),
+    /// Clears a draft for release, in exactly the text that it has now
+    #[command(before_help = "Examples:\n  \
+        corridor record clear k3v7qa\n  \
+        corridor record clear k3v7qa --role member-state --on-behalf-of \"Ministry of Labour\" \
+        --reference NV/2026/114")]
+    Clear(ClearArgs),
+    /// Gives a draft back to whoever wrote it, with what is to be changed
+    #[command(
+        name = "return",
+        before_help = "Examples:\n  \
+        corridor record return k3v7qa --note \"the second paragraph names a person\""
+    )]
+    Return(NotedArgs),
     /// Discards a draft; its text is erased
     #[command(before_help = "Examples:\n  \
         corridor record discard k3v7qa\n  \
@@ -127,6 +149,9 @@ pub(super) struct EditArgs {
     /// Its kind, where no text is left that tells it
     #[arg(long)]
     kind: Option<String>,
+    /// Only if the draft is still the one with this etag, which --json tells
+    #[arg(long, default_value = "")]
+    etag: String,
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +175,67 @@ pub(super) struct PublishArgs {
     /// Check everything and change nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DraftsArgs {
+    /// Only those that somebody asked to be cleared
+    #[arg(long)]
+    asked: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NotedArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// What you say to it; it stays in this office
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+}
+
+/// Who releases a record.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ClearedBy {
+    /// The secretariat of the process
+    Secretariat,
+    /// The chair or a co-chair
+    Chair,
+    /// A member State
+    MemberState,
+    /// A partner organisation
+    Partner,
+}
+
+impl ClearedBy {
+    const fn code(self) -> v1::AuthorRole {
+        match self {
+            Self::Secretariat => v1::AuthorRole::Secretariat,
+            Self::Chair => v1::AuthorRole::Chair,
+            Self::MemberState => v1::AuthorRole::MemberState,
+            Self::Partner => v1::AuthorRole::Partner,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ClearArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// In whose name it is released: readers are told, with what follows
+    #[arg(long, value_enum, value_name = "WORD")]
+    role: Option<ClearedBy>,
+    /// For whom the role speaks, such as a ministry or a committee
+    #[arg(long, value_name = "TEXT", requires = "role")]
+    on_behalf_of: Option<String>,
+    /// Where the release is written down, such as a letter's number
+    #[arg(long, value_name = "TEXT", requires = "role")]
+    reference: Option<String>,
+    /// When it was given, YYYY-MM-DD; without it, today
+    #[arg(long, value_name = "DATE", requires = "role")]
+    date: Option<String>,
+    /// A word that stays in this office
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
 }
 
 #[derive(Debug, Args)]
@@ -235,10 +321,13 @@ pub(super) struct WatchArgs {
 pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(), Failure> {
     match command {
         Command::Template(args) => template(&args, session.screen, session.json),
-        Command::Draft(args) => write::draft(session, args).await,
-        Command::Edit(args) => write::edit(session, args).await,
-        Command::Drafts => write::drafts(session).await,
-        Command::Discard(args) => write::discard(session, args).await,
+        Command::Draft(args) => draft::draft(session, args).await,
+        Command::Edit(args) => draft::edit(session, args).await,
+        Command::Drafts(args) => draft::drafts(session, args).await,
+        Command::Ask(args) => draft::ask(session, args).await,
+        Command::Clear(args) => draft::clear(session, args).await,
+        Command::Return(args) => draft::give_back(session, args).await,
+        Command::Discard(args) => draft::discard(session, args).await,
         Command::Publish(args) => write::publish(session, args).await,
         Command::Share(args) => write::share(session, args).await,
         Command::Narrow(args) => write::narrow(session, args).await,

@@ -6,8 +6,8 @@ use corridor_proto::kinds::{Shown, Summary, summarise};
 use corridor_proto::record::VerifiedRecord;
 use serde_json::{Value, json};
 
+use super::draft::{draft_json, draft_title, say_steps};
 use super::told;
-use super::write::draft_title;
 use super::{ListArgs, RecordArg, WatchArgs};
 use crate::body;
 use crate::calls::ReadRecord;
@@ -130,14 +130,14 @@ async fn show_draft(
     name: &RecordName,
     error: ClientError,
 ) -> Result<(), Failure> {
-    let drafts = session.client.drafts().await.unwrap_or_default();
-    let Some(draft) = drafts.iter().find(|draft| draft.name == name.to_string()) else {
+    let Ok(draft) = session.client.draft(name).await else {
         return Err(error.into());
     };
+    let draft = &draft;
     let kind = super::kind(&draft.kind)?;
     let printed = session.print_json(|| {
         Ok(json!({
-            "draft": { "name": draft.name, "kind": draft.kind },
+            "draft": draft_json(draft)?,
             "body": body::to_json(kind.code(), &draft.body)?,
         }))
     })?;
@@ -151,6 +151,7 @@ async fn show_draft(
     session
         .screen
         .data("draft: signed by nobody, seen by nobody else");
+    say_steps(session, &draft.steps);
     let id = short(&name.record.to_string());
     session
         .screen

@@ -6,6 +6,7 @@
 //! revision into the circles where it stands.
 
 mod circle;
+mod drafting;
 mod pairing;
 mod publish;
 mod refusal;
@@ -29,7 +30,7 @@ use crate::row::{RecordKey, RecordRow};
 
 pub use publish::{TOO_MANY_AT_ONCE, link_fits};
 pub use refusal::DeskRefusal;
-pub use wish::{ToPublish, Wish};
+pub use wish::{ToPublish, ToSave, ToStep, Wish};
 
 /// Where a link points.
 pub type Link = RecordKey;
@@ -121,8 +122,9 @@ impl Desk<'_> {
             return Err(DeskRefusal::SigningStopped(reason.clone()));
         }
         match wish {
-            Wish::SaveDraft { record, kind, body } => self.save_draft(record, kind, &body),
-            Wish::DiscardDraft { record } => self.discard_draft(record),
+            Wish::SaveDraft(text) => self.save_draft(text),
+            Wish::Step(step) => self.step_draft(step),
+            Wish::DiscardDraft { record, over } => self.discard_draft(record, over),
             Wish::Publish(one) => self.publish(one),
             Wish::PublishAll(all) => self.publish_all(all),
             Wish::Share {
@@ -266,7 +268,8 @@ const fn signs_nothing(wish: &Wish) -> bool {
     matches!(
         wish,
         Wish::Start { .. }
-            | Wish::SaveDraft { .. }
+            | Wish::SaveDraft(_)
+            | Wish::Step(_)
             | Wish::DiscardDraft { .. }
             | Wish::Pause { .. }
             | Wish::Refuse { .. }

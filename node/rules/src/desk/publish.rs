@@ -43,42 +43,10 @@ type Prepared = (NewRecord, BTreeSet<LogId>);
 type Signed = (RecordId, Result<VerifiedRecord, Refusal>);
 
 impl Desk<'_> {
-    pub(super) fn save_draft(
-        &mut self,
-        record: Option<RecordId>,
-        kind: u16,
-        body: &[u8],
-    ) -> Decision {
-        if let Some(record) = record {
-            let row = self.row(record);
-            if row.is_none() && !self.model.drafts.contains_key(&record) {
-                return Err(unknown_record(record));
-            }
-            refuse_withdrawn(record, row.as_ref())?;
-        }
-        let record = record.unwrap_or_else(|| RecordId::new(self.bytes()));
-        let blob = blob(&Salt::new(self.bytes()), body);
-        Ok(vec![Fact::Draft {
-            record,
-            kind,
-            at: self.now,
-            blob,
-        }])
-    }
-
-    pub(super) fn discard_draft(&self, record: RecordId) -> Decision {
-        if !self.model.drafts.contains_key(&record) {
-            return Err(DeskRefusal::Unknown {
-                what: "draft",
-                id: record.to_string(),
-            });
-        }
-        Ok(vec![Fact::DraftGone { record }])
-    }
-
     pub(super) fn publish(&mut self, one: ToPublish) -> Decision {
+        let clearances = self.clearance(&one)?.into_iter().collect();
         let prepared = self.prepare(one)?;
-        self.stand(vec![prepared], |_, why| why)
+        self.stand(vec![prepared], clearances, |_, why| why)
     }
 
     /// All of them or none. What one names must stand before.
@@ -95,12 +63,15 @@ impl Desk<'_> {
             record,
             why: Box::new(why),
         };
+        let mut clearances = Vec::new();
         let prepared = all.into_iter().map(|one| {
             let record = one.record;
-            self.prepare(one).map_err(|why| one_of(record, why))
+            let why = |why| one_of(record, why);
+            clearances.extend(self.clearance(&one).map_err(why)?);
+            self.prepare(one).map_err(why)
         });
         let prepared = prepared.collect::<Result<_, _>>()?;
-        self.stand(prepared, one_of)
+        self.stand(prepared, clearances, one_of)
     }
 
     /// What a draft becomes, before it is signed.
@@ -145,6 +116,7 @@ impl Desk<'_> {
     fn stand(
         &mut self,
         prepared: Vec<Prepared>,
+        clearances: Vec<Fact>,
         refused: impl Fn(RecordId, DeskRefusal) -> DeskRefusal,
     ) -> Decision {
         let (model, key) = (self.model, self.key);
@@ -179,6 +151,7 @@ impl Desk<'_> {
             facts.extend(self.append(log, lines)?);
         }
         facts.extend(drafts);
+        facts.extend(clearances);
         Ok(facts)
     }
 
@@ -343,7 +316,10 @@ fn sign_all(charter: &Charter, key: &SecretKey, all: Vec<NewRecord>) -> Vec<Sign
     all.into_par_iter().map(sign).collect()
 }
 
-fn refuse_withdrawn(record: RecordId, row: Option<&RecordRow>) -> Result<(), DeskRefusal> {
+pub(super) fn refuse_withdrawn(
+    record: RecordId,
+    row: Option<&RecordRow>,
+) -> Result<(), DeskRefusal> {
     if row.is_some_and(|row| row.burnt() >= WHOLE_RECORD) {
         return Err(DeskRefusal::Withdrawn(record));
     }

@@ -31,6 +31,17 @@ pub enum DeskRefusal {
         "record {0} was changed by somebody else meanwhile; look at it again, then repeat this"
     )]
     ChangedMeanwhile(RecordId),
+    /// Whoever wrote a text may not be the one who clears it.
+    #[error(
+        "record {record} was written by {who}, and here nobody clears a text of their own; ask \
+         somebody else who may clear"
+    )]
+    FourEyes {
+        /// Which.
+        record: RecordId,
+        /// Who wrote it and would clear it.
+        who: String,
+    },
     /// No circle was named and the record stands in none.
     #[error("record {0} stands in no circle; name the circles that are to receive it")]
     NoCircle(RecordId),

@@ -61,11 +61,12 @@ fn what_signs_nothing_goes_on_while_signing_is_stopped() {
     let number = StartNumber::new([3; 16]);
     let (kind, body) = (1, Vec::new());
     for wish in [
-        Wish::SaveDraft {
+        Wish::SaveDraft(ToSave {
             record: None,
             kind,
             body,
-        },
+            ..ToSave::default()
+        }),
         Wish::Pause { rcp },
         Wish::Start { number },
         Wish::Restart,
@@ -73,7 +74,7 @@ fn what_signs_nothing_goes_on_while_signing_is_stopped() {
         assert!(me.decide(wish.clone()).is_ok(), "{wish:?}");
     }
     for wish in [
-        Wish::DiscardDraft { record },
+        Wish::DiscardDraft { record, over: None },
         Wish::Refuse { rcp },
         Wish::OtherCopyGone,
         Wish::ShowUncompared,

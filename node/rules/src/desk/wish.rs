@@ -9,6 +9,7 @@ use corridor_proto::wire::Identity;
 use corridor_proto::{LogId, RcpId, RecordId, StartNumber, Token, UnixMillis};
 
 use super::Link;
+use crate::draft::{Hand, Step};
 use crate::fact::Place;
 
 /// A draft that is to be published.
@@ -26,24 +27,57 @@ pub struct ToPublish {
     pub circles: Option<Vec<LogId>>,
     /// Where the draft lay when it was read; `None` if there was none.
     pub draft: Option<Place>,
+    /// For whom it is published; `None` where nobody is named, as in a demonstration.
+    pub hand: Option<Hand>,
+}
+
+/// A text that is to be saved.
+#[derive(Clone, Debug, Default)]
+pub struct ToSave {
+    /// Of which record; `None` makes a new one.
+    pub record: Option<RecordId>,
+    /// Kind of record.
+    pub kind: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Where the draft lay that it replaces, if it may replace no other.
+    pub over: Option<Place>,
+    /// Whether the record is made, under this identifier, unless it is there.
+    pub is_new: bool,
+    /// Who wrote it; empty where nobody is named.
+    pub who: String,
+}
+
+/// A step that is to be taken with a draft.
+#[derive(Clone, Debug)]
+pub struct ToStep {
+    /// Of which record.
+    pub record: RecordId,
+    /// Where the draft lay when it was read.
+    pub draft: Place,
+    /// Asked, cleared or returned.
+    pub step: Step,
+    /// Who takes it.
+    pub hand: Hand,
+    /// What they say to it.
+    pub note: String,
+    /// The text with the clearance in it that its readers are to see.
+    pub body: Option<Vec<u8>>,
 }
 
 /// What the RCP wishes to do.
 #[derive(Clone, Debug)]
 pub enum Wish {
     /// Save a draft: of a new record, or of a new version of one of ours.
-    SaveDraft {
-        /// Which record; `None` makes a new one.
-        record: Option<RecordId>,
-        /// Kind of record.
-        kind: u16,
-        /// The body.
-        body: Vec<u8>,
-    },
+    SaveDraft(ToSave),
+    /// Ask that a draft be cleared, clear it, or give it back.
+    Step(ToStep),
     /// Discard a draft.
     DiscardDraft {
         /// Which.
         record: RecordId,
+        /// Where the draft lay that is meant, if no other is.
+        over: Option<Place>,
     },
     /// Sign a draft and let it stand in circles.
     Publish(ToPublish),

@@ -1,7 +1,7 @@
 //! What facts add up to: partners, circles, drafts, invitations, and what goes with whom.
 
 use super::*;
-use crate::desk::Wish;
+use crate::desk::{ToSave, Wish};
 use crate::samples::{
     ABOUT, ME, NOW, Node, PEER, Written, identity_with, meet, pair, partner_of, rcp, record,
 };
@@ -126,17 +126,18 @@ fn of_lists_cards_drafts_and_notes_the_newest_is_kept() {
     let mut me = Node::new(ME);
     let circle = me.circle("federation");
     let (kind, body) = (1, b"draft".to_vec());
-    let facts = me.wish(Wish::SaveDraft {
+    let facts = me.wish(Wish::SaveDraft(ToSave {
         record: None,
         kind,
         body,
-    });
+        ..ToSave::default()
+    }));
     let Fact::Draft { record, .. } = facts[0] else {
         panic!("a draft");
     };
-    let drafted = me.model.drafts[&record].place;
+    let drafted = me.model.drafts.get(&record).expect("open").place;
     assert_eq!(me.apply(&facts), [drafted], "the one before it");
-    let drafted = me.model.drafts[&record].place;
+    let drafted = me.model.drafts.get(&record).expect("open").place;
     assert_eq!(me.apply(&[Fact::DraftGone { record }]), [drafted]);
     assert_eq!(me.apply(&[Fact::DraftGone { record }]), []);
     let listed = me.log(&circle).readers.as_ref().expect("a list").place;
@@ -390,11 +391,12 @@ fn with_one_that_is_forgotten_go_its_receipts_and_what_speaks_against_it() {
 fn all_places_can_be_moved() {
     let mut me = partner_of(&[PEER]);
     let (kind, body) = (1, Vec::new());
-    me.wish(Wish::SaveDraft {
+    me.wish(Wish::SaveDraft(ToSave {
         record: None,
         kind,
         body,
-    });
+        ..ToSave::default()
+    }));
     let (rcp, hash, blob) = (me.rcp, Hash::new([4; 32]), vec![1; 40]);
     me.apply(&[Fact::Note { rcp, hash, blob }]);
     // Two cards, the lists of two circles, a draft and a note.

@@ -184,6 +184,7 @@ impl Node {
             links: Vec::new(),
             circles: circles.map(<[LogId]>::to_vec),
             draft: self.model.drafts.get(&id).map(|draft| draft.place),
+            hand: None,
         }
     }
 

@@ -13,6 +13,7 @@ use prost::Message;
 use tonic::Status;
 
 use super::super::{names, status};
+use super::draft;
 use crate::desk::{self, Shown};
 use crate::edge;
 
@@ -83,7 +84,16 @@ pub fn record(view: &View<'_>, shown: &Shown, reader: &Reader, with_raw: bool) -
         },
         revision: revision(view, reader),
         unconfirmed: shown.unconfirmed,
+        released: released(view, shown, reader),
     }
+}
+
+/// Who cleared a record of ours, for the secretariat.
+fn released(view: &View<'_>, shown: &Shown, reader: &Reader) -> Option<v1::DraftStep> {
+    if !shown.own || *reader != Reader::Secretariat {
+        return None;
+    }
+    view.drafts.released(&shown.key.record).map(draft::step)
 }
 
 /// The store's revision, for the secretariat: it counts everything that this node does.

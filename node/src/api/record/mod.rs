@@ -1,6 +1,7 @@
 //! Records.
 
 pub mod cursor;
+mod draft;
 pub(super) mod message;
 mod watch;
 
@@ -9,6 +10,7 @@ use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::{Identity, proof_message};
 use corridor_proto::{LogId, RecordId, v1};
 use corridor_rules::Reader;
+use corridor_rules::desk::ToSave;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
 use corridor_store::View;
@@ -19,7 +21,7 @@ use super::rpc::record_service_server::RecordService;
 use super::{Api, names, status};
 use crate::desk::{self, Shown};
 use crate::edge;
-use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::limits::page_size;
 use crate::operate::access::Right;
 
 fn missing(name: &str) -> Status {
@@ -42,7 +44,7 @@ impl Api {
     }
 
     /// The name of a record of ours.
-    fn own(&self, name: &str) -> Result<RecordId, Status> {
+    pub(super) fn own(&self, name: &str) -> Result<RecordId, Status> {
         let key = names::parse_record("name", name)?;
         let me = self.desk.store().read(|view| view.me);
         if key.rcp == me {
@@ -61,42 +63,11 @@ impl Api {
         })
     }
 
-    fn draft(&self, record: RecordId) -> Result<v1::Draft, Status> {
-        self.desk.store().read(|view| {
-            let key = RecordKey {
-                rcp: view.me,
-                record,
-            };
-            draft(view, record).ok_or_else(|| missing(&names::record(&key)))
-        })
-    }
-
     fn own_record(&self, record: RecordId) -> Result<Option<v1::Record>, Status> {
         let rcp = self.desk.store().read(|view| view.me);
         self.record(&RecordKey { rcp, record }, &Reader::Secretariat)
             .map(Some)
     }
-}
-
-fn draft(view: &View<'_>, record: RecordId) -> Option<v1::Draft> {
-    let (code, body) = desk::draft(view, record)?;
-    let problems = desk::links(code, &body).err().unwrap_or_default();
-    Some(v1::Draft {
-        name: names::record(&RecordKey {
-            rcp: view.me,
-            record,
-        }),
-        kind: message::kind_word(code),
-        body,
-        time_ms: view.drafts.get(&record)?.at.0,
-        problems: problems
-            .into_iter()
-            .map(|p| v1::Problem {
-                field: p.field,
-                description: format!("{}; {}", p.what, p.remedy),
-            })
-            .collect(),
-    })
 }
 
 fn proof(view: &View<'_>, shown: &Shown) -> Option<v1::ProveRecordResponse> {
@@ -146,11 +117,18 @@ impl RecordService for Api {
         &self,
         request: Request<v1::CreateDraftRequest>,
     ) -> Result<Response<v1::CreateDraftResponse>, Status> {
-        self.allow(request.metadata(), Right::Draft)?;
+        let caller = self.allow(request.metadata(), Right::Draft)?;
+        let desk = self.desk_of(&caller);
         let request = request.into_inner();
-        let kind = kind(&request.kind)?;
-        let saved = self.desk.save_draft(None, kind, request.body).await;
-        let draft = Some(self.draft(saved.map_err(status::desk)?)?);
+        let text = ToSave {
+            kind: kind(&request.kind)?.code(),
+            record: draft::asked(&caller, &request.request_id)?,
+            is_new: true,
+            body: request.body,
+            ..ToSave::default()
+        };
+        let record = self.create(&desk, text).await?;
+        let draft = Some(self.draft(record)?);
         Ok(Response::new(v1::CreateDraftResponse { draft }))
     }
 
@@ -158,11 +136,17 @@ impl RecordService for Api {
         &self,
         request: Request<v1::UpdateDraftRequest>,
     ) -> Result<Response<v1::UpdateDraftResponse>, Status> {
-        self.allow(request.metadata(), Right::Draft)?;
+        let desk = self.desk_for(request.metadata(), Right::Draft)?;
         let request = request.into_inner();
-        let (record, kind) = (self.own(&request.name)?, kind(&request.kind)?);
-        let saved = self.desk.save_draft(Some(record), kind, request.body).await;
-        let draft = Some(self.draft(saved.map_err(status::desk)?)?);
+        let record = self.own(&request.name)?;
+        let text = ToSave {
+            record: Some(record),
+            kind: kind(&request.kind)?.code(),
+            body: request.body,
+            over: self.meant_if_named(record, &request.etag)?,
+            ..ToSave::default()
+        };
+        let draft = Some(self.draft(desk.save(text).await.map_err(status::desk)?)?);
         Ok(Response::new(v1::UpdateDraftResponse { draft }))
     }
 
@@ -170,11 +154,23 @@ impl RecordService for Api {
         &self,
         request: Request<v1::DeleteDraftRequest>,
     ) -> Result<Response<v1::DeleteDraftResponse>, Status> {
+        let desk = self.desk_for(request.metadata(), Right::Draft)?;
+        let request = request.into_inner();
+        let record = self.own(&request.name)?;
+        let over = self.meant_if_named(record, &request.etag)?;
+        let wish = corridor_rules::desk::Wish::DiscardDraft { record, over };
+        desk.wish(wish).await.map_err(status::desk)?;
+        Ok(Response::new(v1::DeleteDraftResponse {}))
+    }
+
+    async fn get_draft(
+        &self,
+        request: Request<v1::GetDraftRequest>,
+    ) -> Result<Response<v1::GetDraftResponse>, Status> {
         self.allow(request.metadata(), Right::Draft)?;
         let record = self.own(&request.into_inner().name)?;
-        let wish = corridor_rules::desk::Wish::DiscardDraft { record };
-        self.desk.wish(wish).await.map_err(status::desk)?;
-        Ok(Response::new(v1::DeleteDraftResponse {}))
+        let draft = Some(self.draft(record)?);
+        Ok(Response::new(v1::GetDraftResponse { draft }))
     }
 
     async fn list_drafts(
@@ -182,32 +178,25 @@ impl RecordService for Api {
         request: Request<v1::ListDraftsRequest>,
     ) -> Result<Response<v1::ListDraftsResponse>, Status> {
         self.allow(request.metadata(), Right::Draft)?;
-        let drafts = self.desk.store().read(|view| {
-            view.drafts
-                .keys()
-                .filter_map(|record| draft(view, *record))
-                .collect()
-        });
-        Ok(Response::new(v1::ListDraftsResponse { drafts }))
+        self.drafts(&request.into_inner()).map(Response::new)
     }
 
     async fn publish_record(
         &self,
         request: Request<v1::PublishRecordRequest>,
     ) -> Result<Response<v1::PublishRecordResponse>, Status> {
-        self.allow(request.metadata(), Right::Share)?;
+        let desk = self.desk_for(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let record = self.own(&request.name)?;
         let circles = self.circles(&request.circles)?;
         let circles = (!circles.is_empty()).then_some(circles);
+        let over = self.meant_if_named(record, &request.etag)?;
         if request.validate_only {
-            self.desk
-                .would_publish(record, circles)
+            desk.would_publish(record, circles, over)
                 .map_err(status::desk)?;
             return Ok(Response::new(v1::PublishRecordResponse { record: None }));
         }
-        self.desk
-            .publish(record, circles)
+        desk.publish_over(record, circles, over)
             .await
             .map_err(status::desk)?;
         let record = self.own_record(record)?;
@@ -218,12 +207,12 @@ impl RecordService for Api {
         &self,
         request: Request<v1::PublishRecordsRequest>,
     ) -> Result<Response<v1::PublishRecordsResponse>, Status> {
-        self.allow(request.metadata(), Right::Share)?;
+        let desk = self.desk_for(request.metadata(), Right::Share)?;
         let request = request.into_inner();
         let records = request.names.iter().map(|name| self.own(name));
         let records: Vec<RecordId> = records.collect::<Result<_, _>>()?;
         let circles = self.circles(&request.circles)?;
-        let published = self.desk.publish_all(&records, &circles).await;
+        let published = desk.publish_all(&records, &circles).await;
         let versions = published.map_err(status::desk)?;
         Ok(Response::new(v1::PublishRecordsResponse { versions }))
     }
@@ -311,11 +300,8 @@ impl RecordService for Api {
             "" | "rcps/-" => None,
             name => Some(names::parse_rcp("parent", name)?),
         };
-        let size = match usize::try_from(request.page_size) {
-            Ok(0) => PAGE_DEFAULT,
-            Ok(size) => size.min(PAGE_MAX),
-            Err(_) => return Err(status::bad_field("page_size", "is negative")),
-        };
+        let size = page_size(request.page_size)
+            .ok_or_else(|| status::bad_field("page_size", "is negative"))?;
         let after = message::read_page_token(&request.page_token, &request.parent)?;
         let page = self.desk.store().read(|view| {
             message::page(

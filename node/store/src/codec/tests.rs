@@ -4,6 +4,7 @@ use corridor_proto::card::SignedCard;
 use corridor_proto::charter::SignedKeyEvent;
 use corridor_proto::record::SignedHeader;
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
+use corridor_rules::draft::{Step, Taken};
 use corridor_rules::fact::{Fact, SignedStart, blob};
 use corridor_rules::{PeerState, Sort};
 use sha2::{Digest, Sha256};
@@ -99,6 +100,15 @@ fn facts() -> Vec<Fact> {
             blob: content(),
         },
         Fact::DraftGone { record: RECORD },
+        Fact::Step {
+            record: RECORD,
+            taken: Taken {
+                step: Step::Returned,
+                at: UnixMillis(24),
+                who: "A. Person".to_owned(),
+                note: "the dates are missing".to_owned(),
+            },
+        },
         Fact::Held {
             holder: RCP,
             note: "note\n".to_owned(),
@@ -196,6 +206,7 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (26, 95, "810274b7ef243332"),
     (27, 58, "8640245539b3caac"),
     (28, 16, "99558a881f0b229e"),
+    (54, 59, "ccfd5a8bb19a48fe"),
     (29, 39, "0ff4f948222fbe54"),
     (30, 16, "07942d5f6ddd9f54"),
     (31, 32, "72cd6e8422c407fb"),

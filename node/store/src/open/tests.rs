@@ -75,6 +75,7 @@ fn publish(store: &Store, record: u8) {
         links: Vec::new(),
         circles: Some(vec![circle]),
         draft: None,
+        hand: None,
     });
     wish(store, publish);
 }

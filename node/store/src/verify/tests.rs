@@ -15,7 +15,7 @@ use corridor_proto::line::{Act, Line};
 use corridor_proto::record::NewRecord;
 use corridor_proto::tree::{Tree, leaf_hash};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, UnixMillis};
-use corridor_rules::desk::{ToPublish, Wish, begin};
+use corridor_rules::desk::{ToPublish, ToSave, Wish, begin};
 use corridor_rules::fact::{Fact, blob};
 use corridor_rules::{Model, PeerState, Sort};
 use tempfile::TempDir;
@@ -225,6 +225,7 @@ impl Stopped {
             links: Vec::new(),
             circles,
             draft: None,
+            hand: None,
         })]);
         stopped
     }

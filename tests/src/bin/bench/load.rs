@@ -67,6 +67,7 @@ impl Bodies {
             links: Vec::new(),
             circles: Some(vec![circle]),
             draft: None,
+            hand: None,
         })
     }
 }
@@ -78,6 +79,8 @@ pub struct Loaded {
     pub records: u64,
     /// Their headers, signatures, salts and bodies.
     pub signed_bytes: u64,
+    /// The heads that were signed with them, each as its note.
+    pub head_bytes: u64,
 }
 
 /// Publishes `n` records into a circle of a store that is open, one by one.
@@ -119,10 +122,16 @@ fn publish_many(store: &Store, circle: LogId, n: usize) -> Result<Loaded> {
 impl Loaded {
     fn note(&mut self, facts: &[Fact]) {
         for fact in facts {
-            if let Fact::Record { header, blob } = fact {
-                let bytes = header.bytes.len() + header.signature.len() + blob.len();
-                self.records += 1;
-                self.signed_bytes += u64::try_from(bytes).unwrap_or(0);
+            match fact {
+                Fact::Record { header, blob } => {
+                    let bytes = header.bytes.len() + header.signature.len() + blob.len();
+                    self.records += 1;
+                    self.signed_bytes += u64::try_from(bytes).unwrap_or(0);
+                }
+                Fact::Head { note, .. } => {
+                    self.head_bytes += u64::try_from(note.len()).unwrap_or(0);
+                }
+                _ => {}
             }
         }
     }

@@ -40,6 +40,7 @@ impl Site {
             peer_listen: free()?,
             api_listen: free()?,
             advertise: advertise.iter().map(ToString::to_string).collect(),
+            four_eyes: false,
             names: vec![Name {
                 tag: "en".into(),
                 name: name.into(),

@@ -94,6 +94,7 @@ impl Stage {
             "wire": self.wire.address.to_string(),
             "records": self.loaded.records,
             "signed_bytes": self.loaded.signed_bytes,
+            "head_bytes": self.loaded.head_bytes,
             "author": self.author.rcp.to_string(),
             "reader": self.reader.rcp.to_string(),
             "other": self.other.rcp.to_string(),
@@ -130,6 +131,7 @@ impl Stage {
             loaded: Loaded {
                 records: number("records")?,
                 signed_bytes: number("signed_bytes")?,
+                head_bytes: number("head_bytes")?,
             },
         }))
     }

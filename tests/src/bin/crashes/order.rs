@@ -91,7 +91,7 @@ async fn live(client: &Client, number: u64, calls: &mut Vec<Call>, rng: &mut Rng
     let circles = ["public".to_owned()];
     timed(calls, "publishing", client.publish(&name, &circles)).await?;
     if rng.chance(50) {
-        let draft = client.update_draft(&name, Kind::Practice, body);
+        let draft = client.update_draft(&name, Kind::Practice, body, "");
         timed(calls, "a draft", draft).await?;
         timed(calls, "revising", client.publish(&name, &[])).await?;
     }

@@ -3,7 +3,7 @@
 use corridor_proto::UnixMillis;
 
 use super::*;
-use crate::desk::Wish;
+use crate::desk::{ToSave, Wish};
 use crate::row::{HeldVersion, RecordKey};
 use crate::samples::{ME, Node, PEER, acts, pair, record};
 
@@ -15,7 +15,12 @@ fn nodes() -> (Node, Node) {
 
 fn save(node: &mut Node, record: Option<RecordId>) -> Result<Vec<Fact>, DeskRefusal> {
     let (kind, body) = (3, b"a draft".to_vec());
-    node.decide(Wish::SaveDraft { record, kind, body })
+    node.decide(Wish::SaveDraft(ToSave {
+        record,
+        kind,
+        body,
+        ..ToSave::default()
+    }))
 }
 
 fn publish(node: &mut Node, byte: u8, circles: Option<&[LogId]>) -> Result<Vec<Fact>, DeskRefusal> {
@@ -72,8 +77,8 @@ fn a_draft_is_discarded_once() {
     };
     me.apply(&facts);
     let gone = vec![Fact::DraftGone { record }];
-    assert_eq!(me.wish(Wish::DiscardDraft { record }), gone);
-    let again = me.decide(Wish::DiscardDraft { record });
+    assert_eq!(me.wish(Wish::DiscardDraft { record, over: None }), gone);
+    let again = me.decide(Wish::DiscardDraft { record, over: None });
     assert!(matches!(
         again,
         Err(DeskRefusal::Unknown { what: "draft", .. })

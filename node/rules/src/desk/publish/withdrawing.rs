@@ -3,7 +3,7 @@
 use corridor_proto::line::ReaderList;
 
 use super::*;
-use crate::desk::Wish;
+use crate::desk::{ToSave, Wish};
 use crate::samples::{ABOUT, ME, Node, PEER, acts, meet, pair, record};
 
 fn wish(up_to: Option<u64>, note: Option<Vec<u8>>, replacement: Option<RecordId>) -> Wish {
@@ -77,13 +77,21 @@ fn a_withdrawal_ends_a_draft_only_if_all_of_the_record_goes() {
     let one = me.publish(1, "one", &[circle]);
     let (id, kind, body) = (record(1), 1, b"draft".to_vec());
     let record = Some(id);
-    me.wish(Wish::SaveDraft { record, kind, body });
+    me.wish(Wish::SaveDraft(ToSave {
+        record,
+        kind,
+        body,
+        ..ToSave::default()
+    }));
     let gone = Fact::DraftGone { record: id };
     let some = withdraw(&mut me, Some(one)).expect("withdrawn");
     assert!(!some.contains(&gone));
     let all = withdraw(&mut me, None).expect("withdrawn");
     assert_eq!(all.last(), Some(&gone));
-    me.wish(Wish::DiscardDraft { record: id });
+    me.wish(Wish::DiscardDraft {
+        record: id,
+        over: None,
+    });
     let all = withdraw(&mut me, None).expect("withdrawn");
     assert!(!all.contains(&gone), "there is none");
 }

@@ -165,6 +165,7 @@ fn publish(store: &Store, record: u8, text: &str) -> bool {
             links: Vec::new(),
             circles: Some(circles),
             draft,
+            hand: None,
         }),
     )
 }
@@ -185,11 +186,12 @@ fn draft(store: &Store, record: u8, text: &str) -> bool {
     let record = Some(id(record));
     wish(
         store,
-        Wish::SaveDraft {
+        Wish::SaveDraft(ToSave {
             record,
             kind: 1,
             body,
-        },
+            ..ToSave::default()
+        }),
     )
 }
 
@@ -250,7 +252,13 @@ fn history() -> (Stopped, Rcp) {
             assert!(draft(store, n % 6, &format!("Canary-draft-{n}")));
         }
         for n in 0..6 {
-            assert!(wish(store, Wish::DiscardDraft { record: id(n) }));
+            assert!(wish(
+                store,
+                Wish::DiscardDraft {
+                    record: id(n),
+                    over: None
+                }
+            ));
         }
         for n in 0..12 {
             assert!(publish(store, n, &format!("Revised-{n}")));
@@ -504,7 +512,13 @@ impl Stopped {
                 Step::Publish(n) => publish(store, n, &"text ".repeat(usize::from(n) * 40 + 1)),
                 Step::Withdraw(n) => withdraw(store, n),
                 Step::Draft(n) => draft(store, n, &"draft ".repeat(usize::from(n) * 90 + 1)),
-                Step::Discard(n) => wish(store, Wish::DiscardDraft { record: id(n) }),
+                Step::Discard(n) => wish(
+                    store,
+                    Wish::DiscardDraft {
+                        record: id(n),
+                        over: None,
+                    },
+                ),
                 _ => wish(
                     store,
                     Wish::OpenCircle {
