@@ -89,6 +89,10 @@ pub const DUE: Duration = Duration::from_secs(60);
 pub const PAGE_DEFAULT: usize = 100;
 /// Records on a page at most.
 pub const PAGE_MAX: usize = 1_000;
+/// Bytes of a line of the audit.
+pub const AUDIT_LINE_BYTES_MAX: u64 = 64 * 1024;
+/// Refusals that are noted in the audit within a minute; of what is more, only how many.
+pub const REFUSALS_NOTED_A_MINUTE: u64 = 60;
 /// Bytes of the drafts of a page: what a client takes at once.
 pub const DRAFTS_PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Characters of a request's identifier: a UUID with or without its hyphens.

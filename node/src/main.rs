@@ -1,6 +1,7 @@
 //! The binary `corridor-node`: makes, runs and keeps one RCP's node.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod audit_command;
 mod backup_command;
 mod token_command;
 
@@ -106,6 +107,9 @@ enum Command {
     /// Make, list and revoke access tokens.
     #[command(subcommand)]
     Token(token_command::Command),
+    /// Who did what to this node, and whether that record of it is whole.
+    #[command(subcommand)]
+    Audit(audit_command::Command),
 }
 
 fn parse_name(text: &str) -> Result<Name, String> {
@@ -175,6 +179,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
                 names,
             };
             let made = init::init(&data, &recovery_out, &config)?;
+            audit_command::note(&data, "init", vec![made.rcp.to_string()])?;
             println!("Made the node {}.", made.rcp);
             println!("The recovery key is in {}.", made.recovery.display());
             println!("Keep two copies in two safes, off this machine, and delete that file.");
@@ -194,12 +199,15 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             compromised_since,
         } => {
             let rotated = tokio::task::spawn_blocking(move || {
-                rotate::rotate(&data, &recovery, &recovery_out, compromised_since)
+                let rotated = rotate::rotate(&data, &recovery, &recovery_out, compromised_since)?;
+                audit_command::note(&data, "rotate-key", vec![format!("key event {rotated}")])?;
+                anyhow::Ok(rotated)
             });
             say_rotated(rotated.await??);
             Ok(true)
         }
         Command::Token(command) => token_command::run(command),
+        Command::Audit(command) => audit_command::run(command),
     }
 }
 
@@ -248,6 +256,7 @@ async fn serve(data: PathBuf) -> anyhow::Result<bool> {
         }
     })
     .await?;
+    audit_command::note(&data, "serve", vec![env!("CARGO_PKG_VERSION").to_owned()])?;
     if let Some(why) = &node.opening.index_rebuilt {
         tracing::warn!(why, "the index was rebuilt from the journal");
     }

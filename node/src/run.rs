@@ -26,6 +26,7 @@ use crate::limits::{
     PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, STREAM_WINDOW_BYTES,
 };
 use crate::operate::access::Access;
+use crate::operate::audit::Audit;
 use crate::operate::backup::UNDER_WAY;
 use crate::operate::config::Config;
 use crate::operate::descriptors;
@@ -126,6 +127,7 @@ pub async fn start(
     let api = api::Api {
         desk: desk.clone(),
         statuses: Arc::clone(&exchange.statuses),
+        audit: Arc::new(Audit::of(data)),
         access: Arc::new(Access::of(data)),
         four_eyes: config.four_eyes,
         cursors: Arc::new(cursors),

@@ -8,6 +8,8 @@ use corridor_node::edge;
 use corridor_node::operate::access::{Access, Role};
 use time::OffsetDateTime;
 
+use crate::audit_command::note;
+
 const DAY_MS: u64 = 86_400_000;
 
 #[derive(Subcommand)]
@@ -54,6 +56,8 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
         } => {
             let expires = edge::now().plus(days.saturating_mul(DAY_MS));
             println!("{}", Access::of(&data).create(&roles, &label, expires)?);
+            let words = roles.iter().map(|role| role.word().to_owned());
+            note(&data, "token create", words.chain([label]).collect())?;
             eprintln!("It is shown this once, and good for {days} days.");
             eprintln!(
                 "It goes into a profile as in {}, with this node's address and key.",
@@ -77,7 +81,10 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
             }
         }
         Command::Revoke { data, id } => match Access::of(&data).revoke(&id, edge::now())? {
-            Some(entry) => println!("The token {id} ({}) opens nothing any more.", entry.label),
+            Some(entry) => {
+                println!("The token {id} ({}) opens nothing any more.", entry.label);
+                note(&data, "token revoke", vec![id, entry.label])?;
+            }
             None => bail!("there is no token {id}; corridor-node token list shows them"),
         },
     }

@@ -70,6 +70,8 @@ domains! {
     Draft = "draft";
     /// Hash of a caller and its request to make a draft: the record.
     DraftRequest = "draft-request";
+    /// Hash of a line of the audit and the hash of the line before it.
+    Audit = "audit";
     /// Hash of the question to which a page token belongs.
     PageToken = "page-token";
 }

@@ -172,7 +172,8 @@ mod tests {
             corridor peer leave, corridor circle, corridor circle list, corridor circle open, \
             corridor circle add, corridor circle remove, corridor record, \
             corridor record template, corridor record draft, corridor record edit, \
-            corridor record drafts, corridor record discard, corridor record publish, \
+            corridor record drafts, corridor record ask, corridor record clear, \
+            corridor record return, corridor record discard, corridor record publish, \
             corridor record share, corridor record narrow, corridor record withdraw, \
             corridor record list, corridor record show, corridor record verify, \
             corridor record watch, corridor recover, corridor recover status, \

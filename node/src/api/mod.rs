@@ -4,6 +4,7 @@
 //! function of what that caller may see. It imports `desk` and `operate`, never `exchange`.
 //! **Invariant:** what a caller may not see and what does not exist give the same answer.
 
+mod audit;
 mod circle;
 mod clearance;
 mod names;
@@ -29,7 +30,9 @@ use crate::desk::Desk;
 use crate::edge;
 use crate::limits::API_MESSAGE_BYTES;
 use crate::operate::access::{Access, Entry, Right};
+use crate::operate::audit::Audit;
 use crate::status::Statuses;
+use audit::NotingLayer;
 pub use names::{parse_rcp, parse_record};
 pub use record::cursor::Cursors;
 pub use record::message::{page_token, read_page_token};
@@ -47,6 +50,8 @@ pub struct Api {
     pub desk: Desk,
     /// How the exchange with each peer stands.
     pub statuses: Arc<Statuses>,
+    /// Who did what.
+    pub audit: Arc<Audit>,
     /// The access tokens.
     pub access: Arc<Access>,
     /// Whether nobody clears a text for release that they had a part in.
@@ -61,11 +66,7 @@ impl Api {
     /// # Errors
     /// `UNAUTHENTICATED`, the same for no token, an unknown and an ended one.
     fn caller(&self, metadata: &MetadataMap) -> Result<Entry, Status> {
-        let token = metadata
-            .get("authorization")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        token
+        audit::bearer(metadata.as_ref())
             .and_then(|token| self.access.holder(token, edge::now()))
             .ok_or_else(status::unauthenticated)
     }
@@ -121,8 +122,9 @@ pub async fn serve<I>(
 where
     I: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
-    let mut server = server;
     let limit = API_MESSAGE_BYTES;
+    let noting = NotingLayer::new(Arc::clone(&api.audit), Arc::clone(&api.access));
+    let mut server = server.layer(noting);
     server
         .add_service(
             rpc::record_service_server::RecordServiceServer::new(api.clone())

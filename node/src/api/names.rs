@@ -1,10 +1,12 @@
-//! Resource names: `rcps/{rcp}`, `rcps/{rcp}/records/{record}`, `rcps/{rcp}/circles/{log}`.
+//! Resource names: `rcps/{rcp}`, `rcps/{rcp}/records/{record}`, `rcps/{rcp}/circles/{log}`. What is
+//! read here of a call is what the call is about.
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::Model;
 use corridor_rules::row::RecordKey;
 use tonic::Status;
 
+use super::audit::about;
 use super::status;
 
 /// `rcps/{rcp}`.
@@ -27,6 +29,7 @@ pub fn circle(owner: &RcpId, log: &LogId) -> String {
 /// # Errors
 /// `INVALID_ARGUMENT` about `field`.
 pub fn parse_rcp(field: &str, name: &str) -> Result<RcpId, Status> {
+    about(name);
     name.strip_prefix("rcps/")
         .and_then(|id| id.parse().ok())
         .ok_or_else(|| status::bad_field(field, "is not of the form rcps/{rcp}"))
@@ -37,6 +40,7 @@ pub fn parse_rcp(field: &str, name: &str) -> Result<RcpId, Status> {
 /// # Errors
 /// `INVALID_ARGUMENT` about `field`.
 pub fn parse_record(field: &str, name: &str) -> Result<RecordKey, Status> {
+    about(name);
     let read = || {
         let (rcp, record) = name.strip_prefix("rcps/")?.split_once("/records/")?;
         Some(RecordKey {
@@ -52,6 +56,7 @@ pub fn parse_record(field: &str, name: &str) -> Result<RecordKey, Status> {
 /// # Errors
 /// `NOT_FOUND`.
 pub fn find_circle(model: &Model, name: &str) -> Result<LogId, Status> {
+    about(name);
     let by_resource = || {
         let (_, log) = name.strip_prefix("rcps/")?.split_once("/circles/")?;
         let id: LogId = log.parse().ok()?;

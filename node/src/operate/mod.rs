@@ -3,6 +3,7 @@
 //! **Invariant:** no secret is ever logged or printed, and nothing that exists is overwritten.
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 pub mod config;
 pub mod descriptors;

@@ -15,9 +15,10 @@ pub const CRATES: [(&str, &[&str]); 6] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 11] = [
-    ("backup_command", &["operate"]),
-    ("token_command", &["edge", "operate"]),
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("audit_command", &["edge", "operate"]),
+    ("backup_command", &["audit_command", "operate"]),
+    ("token_command", &["audit_command", "edge", "operate"]),
     ("api", &["desk", "edge", "limits", "operate", "status"]),
     (
         "demo",

@@ -52,8 +52,8 @@ pub(super) enum Command {
     /// Clears a draft for release, in exactly the text that it has now
     #[command(before_help = "Examples:\n  \
         corridor record clear k3v7qa\n  \
-        corridor record clear k3v7qa --role member-state --on-behalf-of \"Ministry of Labour\" \
-        --reference NV/2026/114")]
+        corridor record clear k3v7qa --role chair --reference NV/2026/114\n  \
+        corridor record clear k3v7qa --role member-state --on-behalf-of \"Ministry of Labour\"")]
     Clear(ClearArgs),
     /// Gives a draft back to whoever wrote it, with what is to be changed
     #[command(
