@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Checks every file of proto/vectors/ with none of Corridor's code.
+"""Checks every file of proto/vectors/ with none of Corridor's code in Rust.
 
-Needs Python 3.11 and the packages in requirements.txt. Prints the checks of each file and ends with
+What verifies is the package `corridor` of client/python, and beside it what only the vectors need.
+Needs Python 3.11, the packages in requirements.txt and that package. Prints the checks of each file and ends with
 `N passed, N failed`; the exit status is 1 if anything failed. `--self-test` changes one thing after
 the other and demands that each change is noticed.
 """
@@ -17,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import corridor_protocol as corridor
-import ed25519_strict
-import merkle
+from corridor.protocol import ed25519_strict, merkle
 from corridor_protocol import Charter, Refused, SignedKeyEvent
 from tally import Tally
 from vector_checks import CHECKS, charters_of, events_of

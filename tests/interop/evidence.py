@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import corridor_protocol as corridor
-import merkle
 import protobuf_reader as pb
+from corridor.protocol import merkle
 from corridor_protocol import Charter, Refused, demand
 
 Proved = dict[str, str]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import corridor_protocol as corridor
-import ed25519_strict
 import evidence
-import merkle
 import protobuf_reader as pb
+import seeds
+from corridor.protocol import merkle
 from corridor_protocol import Charter, Checkpoint, HaveLog, SignedKeyEvent, domain_hash
 from corridor_protocol import domain_message
 from tally import Tally
@@ -72,7 +72,7 @@ def check_signature(
     seed = unhex(case[f"{prefix}seed"])
     tally.equal(
         f"{name}, {prefix}signature",
-        ed25519_strict.sign(seed, message),
+        seeds.sign(seed, message),
         unhex(case[f"{prefix}signature"]),
     )
 
@@ -162,13 +162,13 @@ def check_event(tally: Tally, name: str, event: Json) -> None:
     fields = check_layout(tally, name, event["layout"], data)
     tally.equal(f"{name}, hash", domain_hash("key-event-hash", data), unhex(event["hash"]))
     check_signature(tally, name, event, "key-event", data, "signing_")
-    signing = ed25519_strict.public_key(unhex(event["signing_seed"]))
+    signing = seeds.public_key(unhex(event["signing_seed"]))
     tally.equal(f"{name}, signing key", fields["signing_key"], signing)
     next_recovery = domain_hash("recovery", unhex(event["next_recovery_key"]))
     tally.equal(f"{name}, commitment", fields["next_recovery"], next_recovery)
     if event["recovery_seed"]:
         check_signature(tally, name, event, "key-event", data, "recovery_")
-        recovery = ed25519_strict.public_key(unhex(event["recovery_seed"]))
+        recovery = seeds.public_key(unhex(event["recovery_seed"]))
         tally.equal(f"{name}, recovery key", fields["recovery_key"], recovery)
     else:
         tally.equal(f"{name}, no recovery key", fields["recovery_key"], bytes(32))
@@ -368,10 +368,10 @@ def checkpoint(tally: Tally, vectors: Json) -> None:
         expected, seed = checkpoint_of(case["content"]), unhex(case["seed"])
         tally.equal(f"{name}, content", found, expected)
         tally.equal(f"{name}, text", expected.text, case["text"])
-        tally.equal(f"{name}, key", of.keys[seq], ed25519_strict.public_key(seed))
+        tally.equal(f"{name}, key", of.keys[seq], seeds.public_key(seed))
         identifier = corridor.key_id(expected.origin, 1, of.keys[seq])
         tally.equal(f"{name}, key id", identifier, unhex(case["key_id"]))
-        signature = ed25519_strict.sign(seed, expected.text.encode())
+        signature = seeds.sign(seed, expected.text.encode())
         tally.equal(f"{name}, signature", signature, unhex(case["signature"]))
         written = signed_note(expected.text, expected.origin, identifier + signature)
         tally.equal(f"{name}, note", written, case["note"])
@@ -400,9 +400,9 @@ def held(tally: Tally, vectors: Json) -> None:
         tally.equal(f"{name}, time", found.time_s, time_s)
         tally.equal(f"{name}, message", found.message, case["message"])
         key_name = f"{corridor.id_text(of.rcp)}/held"
-        identifier = corridor.key_id(key_name, 4, ed25519_strict.public_key(seed))
+        identifier = corridor.key_id(key_name, 4, seeds.public_key(seed))
         tally.equal(f"{name}, key id", identifier, unhex(case["key_id"]))
-        signature = ed25519_strict.sign(seed, found.message.encode())
+        signature = seeds.sign(seed, found.message.encode())
         stamped = time_s.to_bytes(8, "big") + signature
         tally.equal(f"{name}, signature", stamped, unhex(case["stamped_signature"]))
         written = signed_note(found.checkpoint.text, key_name, identifier + stamped)

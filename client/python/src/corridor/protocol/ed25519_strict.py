@@ -6,15 +6,34 @@ canonical point, and neither the key nor R is of small order.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 P = 2**255 - 19
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 Point = tuple[int, int]
-IDENTITY: Point = (0, 1)
+
+KEYS_KEPT = 4096
+"""Keys whose soundness is remembered: more than a few for each RCP."""
+
+SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    )
+)
+"""All points of which eight times the point is the identity, in their one encoding."""
 
 
 def decode_point(encoded: bytes) -> Point | None:
@@ -37,47 +56,19 @@ def decode_point(encoded: bytes) -> Point | None:
     return (P - x if x & 1 != sign else x, y)
 
 
-def add(one: Point, other: Point) -> Point:
-    """The sum of two points of the curve."""
-    (x1, y1), (x2, y2) = one, other
-    product = D * x1 * x2 * y1 * y2 % P
-    x = (x1 * y2 + x2 * y1) * pow(1 + product, P - 2, P) % P
-    y = (y1 * y2 + x1 * x2) * pow(1 - product, P - 2, P) % P
-    return (x, y)
-
-
-def has_small_order(point: Point) -> bool:
-    """Whether eight times the point is the identity."""
-    for _ in range(3):
-        point = add(point, point)
-    return point == IDENTITY
-
-
+@lru_cache(maxsize=KEYS_KEPT)
 def is_sound_key(key: bytes) -> bool:
     """Whether a public key is a canonical point that is not of small order."""
-    point = decode_point(key)
-    return point is not None and not has_small_order(point)
+    return decode_point(key) is not None and key not in SMALL_ORDER
 
 
 def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether the signature over the message is good under a sound key."""
-    if len(signature) != 64 or not is_sound_key(key):
-        return False
-    commitment = decode_point(signature[:32])
-    if commitment is None or has_small_order(commitment):
+    is_small = signature[:32] in SMALL_ORDER
+    if len(signature) != 64 or is_small or not is_sound_key(key):
         return False
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
     except InvalidSignature:
         return False
     return True
-
-
-def public_key(seed: bytes) -> bytes:
-    """The public key of a secret seed."""
-    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-
-
-def sign(seed: bytes, message: bytes) -> bytes:
-    """The signature by a secret seed."""
-    return Ed25519PrivateKey.from_private_bytes(seed).sign(message)

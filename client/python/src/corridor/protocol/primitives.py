@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 ORDINAL_MAX = 2**63 - 1
+ZEROS = bytes(32)
 
 
 class Refused(Exception):
@@ -55,48 +54,6 @@ def parse_id(text: str, size: int = 32) -> bytes:
 def log_id(rcp: bytes, seed: bytes) -> bytes:
     """The LogId that an RCP opened with a seed; zeros for its public log."""
     return domain_hash("log", rcp + seed)
-
-
-def have_hash(pair: Sequence[tuple[bytes, int, int]], logs: Sequence[HaveLog]) -> bytes:
-    """The hash over all that two peers share; of each its RcpId, key event and card serial."""
-    data = b"\x01"
-    for rcp, key_seq, serial in sorted(pair):
-        data += rcp + key_seq.to_bytes(4, "big") + serial.to_bytes(8, "big")
-    seen: set[bytes] = set()
-    for log in sorted(logs, key=lambda log: log.order()):
-        if log.log not in seen:
-            data += log.encode()
-        seen.add(log.log)
-    return domain_hash("have", data)
-
-
-@dataclass(frozen=True)
-class HaveLog:
-    """One shared log in a have hash."""
-
-    log: bytes
-    incarnation: int
-    size: int
-    root: bytes
-    key_seq: int
-
-    def order(self) -> tuple[bytes, int, int, bytes, int]:
-        """What entries are sorted by."""
-        return (self.log, self.incarnation, self.size, self.root, self.key_seq)
-
-    def encode(self) -> bytes:
-        """Its part of the layout."""
-        numbers = self.incarnation.to_bytes(8, "big") + self.size.to_bytes(8, "big")
-        return self.log + numbers + self.root + self.key_seq.to_bytes(4, "big")
-
-
-def safety_number(one: bytes, other: bytes) -> str:
-    """The forty digits that two people compare."""
-    x = domain_hash("safety", min(one, other) + max(one, other))
-    for _ in range(2**20):
-        x = hashlib.sha256(x).digest()
-    digits = f"{int.from_bytes(x, 'big') % 10**40:040d}"
-    return " ".join(digits[at : at + 5] for at in range(0, 40, 5))
 
 
 class Layout:
