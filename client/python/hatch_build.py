@@ -27,7 +27,8 @@ class Messages(BuildHookInterface):  # type: ignore[type-arg]
         self.made = None if is_editable else tempfile.mkdtemp()
         out = self.made or str(root / "src")
         files = sorted(str(path) for path in (proto / "corridor" / "v1").glob("*.proto"))
-        options = [f"-I{proto}", *(f"--{one}_out={out}" for one in ("python", "pyi", "grpc_python"))]
+        kinds = ("python", "pyi", "grpc_python")
+        options = [f"-I{proto}", *(f"--{kind}_out={out}" for kind in kinds)]
         if protoc.main(["protoc", *options, *files]) != 0:
             raise RuntimeError(f"no messages could be made from the files in {proto}")
         if not is_editable:

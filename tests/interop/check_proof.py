@@ -4,8 +4,8 @@
     check_proof.py FILE...
 
 Each file is an encoded ProveRecordResponse, as `corridor record verify --save` writes it: a record
-version, its publish line, the line's place under a checkpoint, and the charter of the RCP that signed
-them. Prints what each proves; the exit status is 1 if one proves nothing.
+version, its publish line, the line's place under a checkpoint, and the charter of the RCP that
+signed them. Prints what each proves; the exit status is 1 if one proves nothing.
 """
 
 from __future__ import annotations

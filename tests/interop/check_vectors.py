@@ -2,7 +2,7 @@
 """Checks every file of proto/vectors/ with none of Corridor's code in Rust.
 
 What verifies is the package `corridor` of client/python, and beside it what only the vectors need.
-Needs Python 3.11, the packages in requirements.txt and that package. Prints the checks of each file and ends with
+Needs that package and those in requirements.txt. Prints the checks of each file and ends with
 `N passed, N failed`; the exit status is 1 if anything failed. `--self-test` changes one thing after
 the other and demands that each change is noticed.
 """

@@ -73,6 +73,7 @@ class Fake(record_service_pb2_grpc.RecordServiceServicer):
         self.tokens: list[str] = []
         self.cursors: list[str] = []
         self.pages = {"": "1", "1": "2", "2": ""}
+        self.proof = v1.ProveRecordResponse()
         self.ended = threading.Event()
         self.address = "127.0.0.1:0"
         self.start()
@@ -133,6 +134,12 @@ class Fake(record_service_pb2_grpc.RecordServiceServicer):
         told = v1.Record(name=NAME, state=v1.RECORD_STATE_AWAITED, version=7)
         told.title.add(tag="en", text="Claimed")
         return v1.ListRecordsResponse(records=[told], next_page_token=self.pages[page])
+
+    def ProveRecord(
+        self, _: v1.ProveRecordRequest, context: grpc.ServicerContext
+    ) -> v1.ProveRecordResponse:
+        self._seen(context)
+        return self.proof
 
     def WatchRecords(
         self, request: v1.WatchRecordsRequest, context: grpc.ServicerContext

@@ -16,16 +16,15 @@ from google.rpc import code_pb2
 import fake
 import corridor
 from corridor import limits
-from corridor.charters import Charters
 from corridor.connection import jitter, retry_pause
-from corridor.protocol.charter import Charter, SignedKeyEvent
-from corridor.protocol.primitives import Refused
 from corridor.v1 import practice_pb2
 from corridor.v1 import record_service_pb2 as v1
 from fake import NAME, NOT_FOUND, Fake, Key, busy, good
+from world import Rcp
 
 READ = v1.ListDraftsRequest()
 CHANGE = v1.DeleteDraftRequest(name=NAME)
+PATIENCE_SECONDS = 20
 
 
 class Connections(unittest.TestCase):
@@ -181,6 +180,18 @@ class Connections(unittest.TestCase):
         with self.assertRaises(corridor.BadAnswer):
             list(self.client().records(rcp=f"rcps/{'a' * 52}"))
 
+    def test_a_charter_that_ends_before_one_that_was_seen_is_refused(self) -> None:
+        rcp, client = Rcp(), self.client()
+        before = rcp.proof()
+        rcp.rotate(2)
+        self.fake.proof = rcp.proof()
+        self.assertEqual(client.get(rcp.name).version, 7)
+        self.fake.proof = before
+        with self.assertRaises(corridor.NotVerified) as caught:
+            client.get(rcp.name)
+        self.assertEqual(caught.exception.reason, "STALE")
+        self.assertIsNone(caught.exception.__context__)
+
     def test_names_are_looked_at_before_anything_is_sent(self) -> None:
         client = self.client()
         for bad in ("", NAME + "/", NAME.upper(), NAME.split("/records")[0]):
@@ -195,6 +206,9 @@ class Connections(unittest.TestCase):
     def test_a_watch_goes_on_where_it_broke(self) -> None:
         cursors = []
         with self.client().watch() as watch:
+            late = threading.Timer(PATIENCE_SECONDS, watch.close)
+            late.start()
+            self.addCleanup(late.cancel)
             for change in watch:
                 if change.cursor is None:
                     assert isinstance(change.record, corridor.Unverified)
@@ -240,25 +254,6 @@ class Pauses(unittest.TestCase):
         self.assertIsNotNone(retry_pause(limits.RETRIES_MAX - 1, broken))
         self.assertIsNone(retry_pause(limits.RETRIES_MAX, broken))
         self.assertIsNone(retry_pause(0, corridor.TimedOut(1)))
-
-
-class Growth(unittest.TestCase):
-    """Charters only grow."""
-
-    def test_a_charter_only_grows(self) -> None:
-        def charter(*events: bytes) -> Charter:
-            return Charter(b"rcp", [SignedKeyEvent(event, b"", b"") for event in events])
-
-        charters = Charters()
-        charters.learn(charter(b"0"))
-        charters.learn(charter(b"0", b"1"))
-        for worse, code in ((charter(b"0"), "STALE"), (charter(b"0", b"2"), "BROKEN_CHAIN")):
-            with self.assertRaises(Refused) as caught:
-                charters.learn(worse)
-            self.assertEqual(caught.exception.code, code)
-        held = charters.of(b"rcp")
-        assert held is not None
-        self.assertEqual(len(held.events), 2)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A real node: what it proves, how it is followed, what it refuses, and that no lie gets through.
 
-CORRIDOR_DEMO_PROFILE names the profile of a node of `corridor-node demo`, CORRIDOR_NODE the program;
-`tests/run node` starts one. Records are published there: never name a node that is in use.
+CORRIDOR_DEMO_PROFILE names the profile of a node of `corridor-node demo`, CORRIDOR_NODE the
+program; `tests/run node` starts one. Records are published there: never name a node that is in use.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
                 print(found.name, "is not verified:", found.reason)
 
 A `Record` exists only after its signature, its salted body, its line, the line's place under a
-checkpoint and the charter of its RCP were verified here. What is only a node's word has "unverified"
-in its name. Whatever goes wrong is a `CorridorError` with a `reason` for programs.
+checkpoint and the charter of its RCP were verified here. What is only a node's word has
+"unverified" in its name. Whatever goes wrong is a `CorridorError` with a `reason` for programs.
 """
 
 from .client import Client, connect

@@ -1,7 +1,7 @@
 """The client: one method for what is commonly done, and `read` and `write` for everything else.
 
-A method whose name does not say "unverified" gives nothing as a record's content that did not verify
-here. A list or a change carries no signed bytes: of each record in force a proof is asked for.
+A method whose name does not say "unverified" gives nothing as a record's content that did not
+verify here. A list or a change carries no signed bytes: each record in force is proved apart.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Client:
     def get(self, name: str) -> Record:
         """The record `rcps/{rcp}/records/{record}` in its version in force.
 
-        Raises `NotFound`, `NotVerified` for the first thing that does not verify (also for a charter
-        that ends before one seen on this connection, or contradicts it), `BadName`.
+        Raises `NotFound`, `BadName`, and `NotVerified` for the first thing that does not verify, or
+        for a charter that ends before one that was seen on this connection, or contradicts it.
         """
         return self._prover.prove(name)
 
@@ -102,11 +102,12 @@ class Client:
                 if wanted not in (None, parse_record_name(claimed_name(told))[0]):
                     raise BadAnswer("lists a record of another RCP")
                 yield told
-            if page.next_page_token in ("", request.page_token):
+            if not page.next_page_token:
+                return
+            if page.next_page_token == request.page_token:
                 break
             request.page_token = page.next_page_token
-        if page.next_page_token:
-            raise BadAnswer("is a list without end")
+        raise BadAnswer("is a list without end")
 
     def unverified_record(self, name: str) -> v1.Record:
         """What the node says of a record: its state, its circles, its withdrawal."""
@@ -117,7 +118,7 @@ class Client:
         return answer.record
 
     def watch(self, cursor: str | None = None, follow: bool = True) -> Watch:
-        """Follows changes after `cursor`; without one, all records as they are now and then changes.
+        """Follows changes after `cursor`; without one, all records as they are now, then changes.
 
         Keep the cursor of each change that has one, and begin there the next time. Without `follow`
         it ends when the caller has caught up.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from importlib.metadata import version
 from typing import Any
 
 import grpc
@@ -29,7 +30,7 @@ from .profile import Profile
 from .tls import Certificate, pinned_certificate
 
 _OPTIONS: list[tuple[str, Any]] = [
-    ("grpc.primary_user_agent", "corridor-python/0.1.0"),
+    ("grpc.primary_user_agent", f"corridor-python/{version('corridor-client')}"),
     ("grpc.enable_http_proxy", 0),
     ("grpc.enable_retries", 0),  # what is tried again is decided here
     ("grpc.keepalive_time_ms", KEEP_ALIVE_MS),

@@ -1,7 +1,7 @@
 """Asks a node for proofs and verifies them, several at a time.
 
-What is verified of a record replaces what the node said of it, and what should have verified and did
-not is not passed on.
+What is verified of a record replaces what the node said of it, and what should have verified and
+did not is not passed on.
 """
 
 from __future__ import annotations

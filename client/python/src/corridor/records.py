@@ -54,7 +54,10 @@ class State(enum.IntEnum):
     @classmethod
     def of(cls, number: int) -> State:
         """The state of a number that may be newer than this version."""
-        return cls(number) if number in cls._value2member_map_ else cls.UNSPECIFIED
+        try:
+            return cls(number)
+        except ValueError:
+            return cls.UNSPECIFIED
 
 
 class Record:

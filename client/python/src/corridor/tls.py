@@ -1,9 +1,9 @@
 """The key of a node, looked at before anything is sent to it.
 
 Certificates of nodes are signed by themselves; what counts is the hash of the public key, and that
-whoever answers can sign with it. gRPC for Python cannot pin a key, so the certificate is fetched in a
-handshake of its own, which proves possession of its key, compared with the pin, and is then the only
-one that the connection trusts.
+whoever answers can sign with it. gRPC for Python cannot pin a key, so the certificate is fetched in
+a handshake of its own, which proves possession of its key, compared with the pin, and is then the
+only one that the connection trusts.
 """
 
 from __future__ import annotations
