@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges files of evidence with none of Corridor's code, and without a node.
+"""Judges files of evidence with none of Corridor's code in Rust, and without a node.
 
     check_evidence.py FILE...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -79,9 +79,13 @@ class Client:
         `show_all` gives withdrawn records and those in no circle as well. That the list is complete
         is the node's word. A record that does not verify is no error: it is an `Unverified`.
         """
+        return self.verified(self.unverified_records(rcp, show_all))
+
+    def verified(self, told: Iterable[v1.Record]) -> Iterator[Record | Unverified]:
+        """The same of any records that an answer of the node tells of, in their order."""
         begun: deque[Check] = deque()
-        for told in self.unverified_records(rcp, show_all):
-            begun.append(Check(self._prover, told))
+        for one in told:
+            begun.append(Check(self._prover, one))
             if len(begun) >= PROOFS_AT_ONCE:
                 yield begun.popleft().finish()
         while begun:
