@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tree::{self, File, hold, names, read, rust, top};
 
 /// Each crate with the crates of this workspace that it may depend on, tests included.
-pub const CRATES: [(&str, &[&str]); 6] = [
+pub const CRATES: [(&str, &[&str]); 7] = [
     ("proto", &[]),
     ("node/rules", &["proto"]),
     ("node/store", &["proto", "rules"]),
+    ("node/tables", &["proto"]),
     ("client", &["proto"]),
-    ("node", &["proto", "rules", "store"]),
-    ("tests", &["client", "node", "proto", "rules", "store"]),
+    ("node", &["proto", "rules", "store", "tables"]),
+    (
+        "tests",
+        &["client", "node", "proto", "rules", "store", "tables"],
+    ),
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
@@ -39,7 +43,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that decide and never act: no socket, no disk, no clock, no runtime.
-const PURE: [&str; 2] = ["proto/src/", "node/rules/src/"];
+const PURE: [&str; 3] = ["proto/src/", "node/rules/src/", "node/tables/src/"];
 
 /// What they must not name.
 const IMPURE: [&str; 6] = [
