@@ -20,6 +20,7 @@ from .names import parse_rcp_name, parse_record_name
 from .profile import Profile
 from .prover import Check, Prover
 from .records import Record, Unverified, claimed_name
+from .v1 import draft_pb2
 from .v1 import record_service_pb2 as v1
 from .watch import Watch
 
@@ -131,7 +132,7 @@ class Client:
 
     # Drafts and publishing.
 
-    def create_draft(self, kind: str, content: Message) -> v1.Draft:
+    def create_draft(self, kind: str, content: Message) -> draft_pb2.Draft:
         """Saves a new draft, a message of its kind; nobody else sees it."""
         request = v1.CreateDraftRequest(kind=kind, body=content.SerializeToString())
         answer: v1.CreateDraftResponse = self.write(request)
