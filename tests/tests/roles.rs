@@ -29,7 +29,7 @@ const CLEARERS: &[Role] = &[Role::Clearer];
 const KEEPERS: &[Role] = &[Role::Administrator];
 
 /// Whom each call is for.
-const CALLS: [(&str, &[Role]); 39] = [
+const CALLS: [(&str, &[Role]); 40] = [
     ("CircleService/AddReaders", CLEARERS),
     ("CircleService/CreateCircle", CLEARERS),
     ("CircleService/ListCircles", READERS),
@@ -39,6 +39,7 @@ const CALLS: [(&str, &[Role]); 39] = [
     ("ClearanceService/ReturnDraft", CLEARERS),
     ("NodeService/DisownCopy", KEEPERS),
     ("NodeService/GetNode", ALL),
+    ("NodeService/ListNeeds", READERS),
     ("NodeService/ListVoidVersions", READERS),
     ("NodeService/RestartLogs", KEEPERS),
     ("NodeService/ShowUncompared", KEEPERS),

@@ -37,6 +37,19 @@ fn service(channel: Authorised) -> NodeServiceClient<Authorised> {
 }
 
 impl Client {
+    /// What waits for somebody with the roles of this token, the gravest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn needs(&self) -> Result<Vec<v1::Need>, ClientError> {
+        let answer = self
+            .read(v1::ListNeedsRequest {}, |channel, request| async move {
+                service(channel).list_needs(request).await
+            })
+            .await?;
+        Ok(answer.needs)
+    }
+
     /// Whose node this is. Its charter is kept, to verify its records with.
     ///
     /// # Errors

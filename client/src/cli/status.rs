@@ -2,10 +2,11 @@
 //!
 //! **Invariant:** one sentence a partner, and it is the node's.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::dates;
 use super::fail::Failure;
-use super::render::{count_of, list_json, peer_json, peer_state, short, title};
+use super::render::{count_of, list_json, peer_json, peer_state, short, short_name, title};
 use super::session::Session;
 use crate::names::RcpName;
 use crate::shown::safe_line;
@@ -18,6 +19,7 @@ pub(super) const EXAMPLES: &str = "Examples:
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let node = session.node().await?;
     let peers = session.client.peers().await?;
+    let needs = session.client.needs().await?;
     let printed = session.print_json(|| {
         Ok(json!({
             "name": RcpName(node.rcp).to_string(),
@@ -25,6 +27,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
             "version": node.version,
             "revision": node.revision.to_string(),
             "signingStopped": node.signing_stopped,
+            "needs": list_json(&needs, need_json)?,
             "peers": list_json(&peers, peer_json)?,
         }))
     })?;
@@ -51,6 +54,12 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
         screen.next(
             "corridor recover status; SECURITY.md, \"When a node stops signing\", tells more",
         );
+    }
+    if !needs.is_empty() {
+        screen.data(format!("Needs you: {}", count_of(&needs, "thing")));
+        for need in &needs {
+            screen.data(format!("  {}", need_line(need)));
+        }
     }
     if peers.is_empty() {
         screen.data("No partners yet.");
@@ -102,6 +111,29 @@ pub(super) fn stopped(code: &str) -> String {
         other => return format!("{}; ask who keeps the node running", safe_line(other)),
     };
     format!("{seen} ({code}). Keep the data folder as it is, and find out: {ask}")
+}
+
+/// What waits on one line: since when, the sentence, and the record that it is about.
+fn need_line(need: &v1::Need) -> String {
+    let since = match need.since_ms {
+        0 => String::new(),
+        since => format!("{}  ", dates::day(since)),
+    };
+    let record = if need.about.contains("/records/") {
+        format!("  {}", short_name(&need.about))
+    } else {
+        String::new()
+    };
+    format!("{since}{}{record}", safe_line(&need.sentence))
+}
+
+fn need_json(need: &v1::Need) -> Result<Value, Failure> {
+    Ok(json!({
+        "reason": need.reason,
+        "sentence": need.sentence,
+        "about": need.about,
+        "sinceMs": need.since_ms.to_string(),
+    }))
 }
 
 /// A partner on one line.

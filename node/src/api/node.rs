@@ -14,7 +14,31 @@ use tonic::{Request, Response, Status};
 use super::record::message;
 use super::rpc::node_service_server::NodeService;
 use super::{Api, names, status};
+use crate::desk::{self, About, For, Need};
+use crate::edge;
 use crate::operate::access::Right;
+
+const fn right(who: For) -> Right {
+    match who {
+        For::Writers => Right::Draft,
+        For::Clearers => Right::Share,
+        For::Keepers => Right::Administer,
+    }
+}
+
+fn need_message(view: &View<'_>, need: Need) -> v1::Need {
+    let rcp = view.me;
+    v1::Need {
+        reason: need.code.to_owned(),
+        sentence: need.sentence,
+        about: match need.about {
+            About::Record(record) => names::record(&RecordKey { rcp, record }),
+            About::Peer(rcp) => names::rcp(&rcp),
+            About::Node => String::new(),
+        },
+        since_ms: need.since.0,
+    }
+}
 
 #[tonic::async_trait]
 impl NodeService for Api {
@@ -51,6 +75,20 @@ impl NodeService for Api {
                 },
             }
         })))
+    }
+
+    async fn list_needs(
+        &self,
+        request: Request<v1::ListNeedsRequest>,
+    ) -> Result<Response<v1::ListNeedsResponse>, Status> {
+        let caller = self.allow(request.metadata(), Right::Read)?;
+        let store = self.desk.store();
+        let needs = store.read(|view| {
+            let needs = desk::needs(view, edge::now()).into_iter();
+            let needs = needs.filter(|need| caller.has(right(need.who)));
+            needs.map(|need| need_message(view, need)).collect()
+        });
+        Ok(Response::new(v1::ListNeedsResponse { needs }))
     }
 
     async fn disown_copy(

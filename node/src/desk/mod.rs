@@ -6,6 +6,7 @@
 
 mod drafts;
 mod look;
+mod needs;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use drafts::{ReadDraft, Ready, draft, links};
 pub use look::{
     CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, show,
 };
+pub use needs::{About, For, Need, needs};
 
 /// Why the desk did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
