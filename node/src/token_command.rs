@@ -1,11 +1,15 @@
 //! `corridor-node token`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Subcommand;
 use corridor_node::edge;
 use corridor_node::operate::access::{Access, Role};
+use corridor_node::operate::config::Config;
+use corridor_node::operate::files::write_secret;
+use corridor_node::operate::init::{is_address, profile_text};
+use corridor_node::operate::keys::KeyFolder;
 use time::OffsetDateTime;
 
 use crate::audit_command::note;
@@ -25,6 +29,13 @@ pub enum Command {
         /// For whom, in your own words.
         #[arg(long)]
         label: String,
+        /// Where to write it with all that its holder needs, for corridor login, instead of
+        /// showing it.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Where its holder reaches this node, as host:port, if not where the node listens.
+        #[arg(long, requires = "out")]
+        address: Option<String>,
         /// After how many days it ends.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=3_650))]
         days: u64,
@@ -52,17 +63,32 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
             data,
             roles,
             label,
+            out,
+            address,
             days,
         } => {
             let expires = edge::now().plus(days.saturating_mul(DAY_MS));
-            println!("{}", Access::of(&data).create(&roles, &label, expires)?);
+            let place = out.map(|out| place(&data, out, address)).transpose()?;
+            let token = Access::of(&data).create(&roles, &label, expires)?;
             let words = roles.iter().map(|role| role.word().to_owned());
             note(&data, "token create", words.chain([label]).collect())?;
-            eprintln!("It is shown this once, and good for {days} days.");
-            eprintln!(
-                "It goes into a profile as in {}, with this node's address and key.",
-                data.join("client.toml").display()
-            );
+            match place {
+                Some(place) => {
+                    let text = profile_text(&place.address, &place.server_key, &token);
+                    write_secret(&place.out, text.as_bytes())?;
+                    println!("It is in {}, good for {days} days.", place.out.display());
+                    println!("Whoever gets that file runs: corridor login FILE");
+                }
+                None => {
+                    println!("{token}");
+                    eprintln!("It is shown this once, and good for {days} days.");
+                    eprintln!(
+                        "It goes into a profile as in {}, with this node's address and key; \
+                         --out FILE writes one.",
+                        data.join("client.toml").display()
+                    );
+                }
+            }
         }
         Command::List { data } => {
             for entry in Access::of(&data).list()? {
@@ -89,6 +115,32 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
         },
     }
     Ok(true)
+}
+
+/// Where a profile goes, and what it says of this node.
+struct Place {
+    out: PathBuf,
+    address: String,
+    server_key: String,
+}
+
+/// What can be wrong with it is found before a token is made.
+fn place(data: &Path, out: PathBuf, address: Option<String>) -> anyhow::Result<Place> {
+    if out.exists() {
+        bail!("{} is there already; name a new file", out.display());
+    }
+    let keys = KeyFolder::of(data).read()?;
+    let listens = || Config::read(data).map(|config| config.api_listen.to_string());
+    let address = address.map_or_else(listens, Ok)?;
+    if !is_address(&address) {
+        bail!("{address} is no address; write it as host:port");
+    }
+    let server_key = keys.api.hash()?.to_string();
+    Ok(Place {
+        out,
+        address,
+        server_key,
+    })
 }
 
 fn day(ms: u64) -> String {

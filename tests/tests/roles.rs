@@ -1,12 +1,14 @@
 //! Who may do what: every call of a node's own listener by every sort of caller.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use corridor_client::v1;
 use corridor_node::operate::access::{Access, Role};
 use corridor_proto::UnixMillis;
+use corridor_tests::command::corridor;
 use corridor_tests::nodes::Office;
 use corridor_tests::raw::Caller;
 use tonic::Code;
@@ -180,5 +182,47 @@ async fn whoever_follows_with_a_token_that_is_taken_back_follows_no_longer() -> 
         .await?;
     assert_eq!(answer.code, Code::Unauthenticated);
     assert!(!answer.messages.is_empty(), "it followed before");
+    Ok(())
+}
+
+/// Somebody is given a file, and is at their node; a file of another node's key leaves nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_given_access_logs_in_once() -> Result<()> {
+    let office = Office::open("Khartoum Process", true).await?;
+    let given = office.profile_of("an officer", &[Role::Editor])?;
+    let given = given.to_str().context("a path")?;
+    let own = tempfile::tempdir()?;
+    let place = own.path().join("config/corridor/client.toml");
+    let login = |file: &str, more: &str| {
+        let place = place.display();
+        format!("corridor --profile \"{place}\" login \"{file}\" {more}")
+    };
+    let text = fs::read_to_string(given)?;
+    let other = own.path().join("other.toml");
+    let key = text.lines().find(|line| line.starts_with("server_key"));
+    let key = key.context("a key")?;
+    fs::write(
+        &other,
+        text.replace(key, &format!("server_key = \"{}\"", "a".repeat(52))),
+    )?;
+    let (code, said) = corridor(&login(other.to_str().context("a path")?, "")).await;
+    assert!(code != 0 && !place.exists(), "{said}");
+    let (code, said) = corridor(&login(given, "")).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("You are at the node of Khartoum Process."),
+        "{said}"
+    );
+    assert_eq!(fs::metadata(&place)?.permissions().mode() & 0o777, 0o600);
+    let (code, said) = corridor(&format!(
+        "corridor --profile \"{}\" status",
+        place.display()
+    ))
+    .await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = corridor(&login(given, "")).await;
+    assert!(code == 2 && said.contains("--replace"), "{said}");
+    let (code, said) = corridor(&login(given, "--replace")).await;
+    assert_eq!(code, 0, "{said}");
     Ok(())
 }

@@ -13,6 +13,7 @@ mod dates;
 mod evidence;
 mod fail;
 mod find;
+mod login;
 mod peer;
 mod preview;
 mod proof;
@@ -69,6 +70,9 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Keeps the access to your node that you were given
+    #[command(before_help = login::EXAMPLES)]
+    Login(login::LoginArgs),
     /// Says how your node and each partner are
     #[command(before_help = status::EXAMPLES)]
     Status,
@@ -128,8 +132,13 @@ async fn command(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
     if let Command::Verify(args) = &cli.command {
         return proof::files(args, screen, cli.global.json);
     }
+    let command = match cli.command {
+        Command::Login(args) => return login::run(args, &cli.global, screen).await,
+        command => command,
+    };
     let mut session = Session::open(&cli.global, screen).await?;
-    match cli.command {
+    match command {
+        Command::Login(args) => login::run(args, &cli.global, session.screen).await,
         Command::Verify(args) => proof::files(&args, session.screen, session.json),
         Command::Status => status::run(&mut session).await,
         Command::Peer(command) => peer::run(&mut session, command).await,
@@ -165,7 +174,7 @@ mod tests {
     #[test]
     fn the_commands_are_these() {
         let words: Vec<_> = commands().into_iter().map(|(words, _)| words).collect();
-        let expect = "corridor, corridor status, corridor peer, corridor peer invite, \
+        let expect = "corridor, corridor login, corridor status, corridor peer, corridor peer invite, \
             corridor peer accept, corridor peer list, corridor peer number, \
             corridor peer confirm, corridor peer refuse, corridor peer pause, \
             corridor peer resume, corridor peer evidence, corridor peer accept-restart, \

@@ -42,14 +42,7 @@ pub(super) enum Whose {
 impl<'a> Session<'a> {
     /// Reads the profile and connects.
     pub(super) async fn open(global: &Global, screen: &'a mut Screen) -> Result<Self, Failure> {
-        let path = match &global.profile {
-            Some(path) => path.clone(),
-            None => {
-                let folder = |name| std::env::var_os(name).map(Into::into);
-                Profile::default_path(folder("XDG_CONFIG_HOME"), folder("HOME"))?
-            }
-        };
-        let profile = Profile::read(&path)?;
+        let profile = Profile::read(&profile_path(global)?)?;
         Ok(Self {
             client: Client::connect(&profile).await?,
             asks: screen.is_terminal() && !global.no_input,
@@ -213,6 +206,16 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Where the profile is or goes.
+pub(super) fn profile_path(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(path) = &global.profile {
+        return Ok(path.clone());
+    }
+    let folder = |name| std::env::var_os(name).map(Into::into);
+    let path = Profile::default_path(folder("XDG_CONFIG_HOME"), folder("HOME"))?;
+    Ok(path)
+}
+
 /// The time now, by the clock of this computer.
 pub(super) fn clock_now() -> UnixMillis {
     // The command line is an edge: what it decides by the time is whether a day is over.
@@ -232,7 +235,7 @@ fn unless_refused<T>(answer: Result<Vec<T>, ClientError>) -> Result<Vec<T>, Fail
     }
 }
 
-fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
     let file_error = |source| Failure::File {
         path: path.to_owned(),
         source,

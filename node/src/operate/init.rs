@@ -159,7 +159,8 @@ fn is_left_over(data: &Path, path: &Path) -> bool {
 }
 
 /// Whether text is host and port.
-fn is_address(text: &str) -> bool {
+/// Whether a text is `host:port`.
+pub fn is_address(text: &str) -> bool {
     let parts = text.rsplit_once(':');
     parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
@@ -333,12 +334,16 @@ pub(super) fn write_profile(
 ) -> Result<PathBuf, FileError> {
     let token = Access::of(data).create(&Role::SECRETARIAT, "made at init", UnixMillis(0))?;
     let path = data.join(PROFILE);
-    let address = config.api_listen;
-    let text = format!(
-        "# How the tools of this secretariat reach its node. Keep it to yourself: the token in it\n\
-         # opens everything that the secretariat may see and do.\n\
-         address = \"{address}\"\nserver_key = \"{server_key}\"\ntoken = \"{token}\"\n"
-    );
+    let text = profile_text(&config.api_listen.to_string(), server_key, &token);
     write_secret(&path, text.as_bytes())?;
     Ok(path)
+}
+
+/// A profile: where a node listens for its own people, its key there, and an access token.
+pub fn profile_text(address: &str, server_key: &str, token: &str) -> String {
+    format!(
+        "# How the tools of this secretariat reach its node. Keep it to yourself: whoever has the\n\
+         # token in it may see and do what you may.\n\
+         address = \"{address}\"\nserver_key = \"{server_key}\"\ntoken = \"{token}\"\n"
+    )
 }
