@@ -15,3 +15,5 @@ pub mod raw;
 pub mod sim;
 #[cfg(not(fuzzing))]
 pub mod stranger;
+#[cfg(not(fuzzing))]
+pub mod wire;

@@ -23,6 +23,8 @@ use prost::Message;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::wire::Wire;
+
 /// Nothing that a scenario waits for may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,17 +41,32 @@ pub struct Office {
 impl Office {
     /// Makes and starts a node; `reachable` says whether its card names an address.
     pub async fn open(name: &str, reachable: bool) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
         let listeners = listen(None).await?;
         let peers = listeners.peers.local_addr()?;
+        Self::open_at(name, listeners, reachable.then_some(peers)).await
+    }
+
+    /// A node that partners reach over a line that can be cut, and the line.
+    pub async fn open_behind_a_line(name: &str) -> Result<(Self, Wire)> {
+        let (listeners, line) = (
+            listen(None).await?,
+            std::net::TcpListener::bind("127.0.0.1:0")?,
+        );
+        let wire = Wire::lay(line, listeners.peers.local_addr()?)?;
+        let office = Self::open_at(name, listeners, Some(wire.address)).await?;
+        Ok((office, wire))
+    }
+
+    async fn open_at(
+        name: &str,
+        listeners: Listeners,
+        advertise: Option<std::net::SocketAddr>,
+    ) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         let config = Config {
-            peer_listen: peers,
+            peer_listen: listeners.peers.local_addr()?,
             api_listen: listeners.api.local_addr()?,
-            advertise: if reachable {
-                vec![peers.to_string()]
-            } else {
-                Vec::new()
-            },
+            advertise: advertise.iter().map(ToString::to_string).collect(),
             four_eyes: false,
             names: vec![Name {
                 tag: "en".into(),

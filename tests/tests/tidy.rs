@@ -66,7 +66,7 @@ const SLEEPS: [(&str, usize, &str); 15] = [
         "pause before a node that does not hold everything is asked again",
     ),
     (
-        "tests/src/bin/bench/wire.rs",
+        "tests/src/wire.rs",
         1,
         "how long a byte is under way on a long line",
     ),

@@ -1,7 +1,7 @@
 //! The clock, and what is made of many times: the only file here that reads it.
 
 use std::future::Future;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
@@ -9,12 +9,6 @@ use anyhow::{Result, bail};
 pub fn now() -> Instant {
     #[allow(clippy::disallowed_methods)]
     Instant::now()
-}
-
-/// The present time, to be compared with the times of files.
-pub fn time() -> SystemTime {
-    #[allow(clippy::disallowed_methods)]
-    SystemTime::now()
 }
 
 /// Looks again and again until something is so, and not longer than `patience`.

@@ -14,8 +14,8 @@ use crate::publish::publish_cpu;
 use crate::site::Site;
 use crate::stage::Stage;
 use crate::trip::{Round, Trip, all};
-use crate::wire::Shape;
 use crate::yardstick::{sync_ms, write_rate};
+use corridor_tests::wire::Shape;
 
 /// Part of one core's strict verifications.
 const VERIFY_PART: f64 = 0.8;

@@ -15,7 +15,6 @@ use crate::line::{Line, number, numbers};
 use crate::load::publish;
 use crate::site::{PATIENCE, Site};
 use crate::stage::{LOOK, WIDE, admit, befriend, circle, holds, wait};
-use crate::wire::Wire;
 use crate::yardstick::{sync_ms, verifies};
 
 /// Partners that lose their line.
@@ -88,10 +87,10 @@ pub async fn heal(bench: &Bench) -> Result<()> {
 
 async fn round(bench: &Bench) -> Result<Healed> {
     let folder = tempfile::tempdir_in(&bench.folder)?;
-    let (site, wire) = Wire::site(folder.path(), "node")?;
+    let (site, wire) = Site::behind_a_line(folder.path(), "node")?;
     let node = site.start().await?;
     // This one is dialled, so that its line is another.
-    let (steady, _) = Wire::site(folder.path(), "steady")?;
+    let (steady, _) = Site::behind_a_line(folder.path(), "steady")?;
     let steady = steady.start().await?;
     befriend(&steady, &node).await?;
     admit(&node, WIDE, &steady).await?;

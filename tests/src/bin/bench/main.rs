@@ -22,7 +22,6 @@ mod rest;
 mod site;
 mod stage;
 mod trip;
-mod wire;
 mod yardstick;
 
 use std::collections::BTreeMap;

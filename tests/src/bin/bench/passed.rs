@@ -9,7 +9,7 @@ use crate::load::{Loaded, fill};
 use crate::site::Site;
 use crate::stage::{WIDE, admit, befriend, circle, holds, wait};
 use crate::trip::Trip;
-use crate::wire::Wire;
+use corridor_tests::wire::Wire;
 
 /// The three of them; the owner runs no more.
 pub struct Passed {
@@ -34,8 +34,8 @@ impl Passed {
             "  making three nodes, of which one passes on {} records",
             bench.n
         );
-        let (owner, _) = Wire::site(&folder, "owner")?;
-        let (holder, wire) = Wire::site(&folder, "holder")?;
+        let (owner, _) = Site::behind_a_line(&folder, "owner")?;
+        let (holder, wire) = Site::behind_a_line(&folder, "holder")?;
         let taker = Site::make(&folder, "taker", None)?;
         introduce(&owner, &holder, &taker).await?;
         let loaded = fill(&owner, WIDE, bench.n)?;

@@ -13,6 +13,7 @@ use corridor_node::operate::keys::KeyFolder;
 use corridor_node::run::{Listeners, Running, start};
 use corridor_proto::RcpId;
 use corridor_store::{Signer, Store};
+use corridor_tests::wire::Wire;
 use tokio::net::TcpListener;
 
 use crate::clock;
@@ -52,6 +53,14 @@ impl Site {
             data,
             rcp: made.rcp,
         })
+    }
+
+    /// A node in `folder` that partners reach over a line of its own, and the line.
+    pub fn behind_a_line(folder: &Path, name: &str) -> Result<(Self, Wire)> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let site = Self::make(folder, name, Some(listener.local_addr()?))?;
+        let wire = Wire::lay(listener, site.config()?.peer_listen)?;
+        Ok((site, wire))
     }
 
     /// Its configuration.

@@ -17,7 +17,7 @@ use crate::Bench;
 use crate::clock::until;
 use crate::load::{Loaded, fill};
 use crate::site::{PATIENCE, Site};
-use crate::wire::Wire;
+use corridor_tests::wire::Wire;
 
 /// The circle that the second node reads.
 pub const WIDE: &str = "federation";

@@ -10,8 +10,8 @@ use crate::clock::{now, until};
 use crate::load::Loaded;
 use crate::site::{PATIENCE, Site};
 use crate::stage::clear;
-use crate::wire::Wire;
 use crate::yardstick::verifies;
+use corridor_tests::wire::Wire;
 
 /// So long nothing comes when all has come.
 const IDLE: Duration = Duration::from_millis(300);

@@ -6,16 +6,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-
-use crate::clock;
-use crate::site::Site;
 
 /// Bytes forwarded with one call.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -79,14 +75,6 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A node in `folder` that partners reach over a line of its own, and the line.
-    pub fn site(folder: &Path, name: &str) -> Result<(Site, Self)> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let site = Site::make(folder, name, Some(listener.local_addr()?))?;
-        let wire = Self::lay(listener, site.config()?.peer_listen)?;
-        Ok((site, wire))
-    }
-
     /// Listens on a port of its own, and forwards to wherever `to` is.
     pub fn lay(listener: TcpListener, to: SocketAddr) -> Result<Self> {
         let wire = Self {
@@ -114,8 +102,7 @@ impl Wire {
         from.set_nodelay(true)?;
         onward.set_nodelay(true)?;
         self.note(|seen| {
-            seen.first
-                .get_or_insert_with(|| (clock::now(), clock::time()));
+            seen.first.get_or_insert_with(|| (now(), time()));
         });
         let shape = *held(&self.shape);
         held(&self.open).extend([from.try_clone()?, onward.try_clone()?]);
@@ -155,12 +142,12 @@ impl Wire {
         let (sender, receiver) = mpsc::sync_channel(pieces);
         let wire = self.clone();
         let far = std::thread::spawn(move || wire.arrive(&receiver, to, is_up));
-        let mut free = clock::now();
+        let mut free = now();
         let mut buffer = vec![0; SHAPED_BYTES];
         while let Ok(count) = from.read(&mut buffer) {
             #[allow(clippy::cast_precision_loss)]
             let takes = Duration::from_secs_f64(count as f64 / shape.bytes_per_s);
-            free = free.max(clock::now()) + takes;
+            free = free.max(now()) + takes;
             let piece = buffer[..count].to_vec();
             if count == 0 || sender.send((free + shape.delay, piece)).is_err() {
                 break;
@@ -174,7 +161,7 @@ impl Wire {
 
     fn arrive(&self, under_way: &Receiver<(Instant, Vec<u8>)>, mut to: TcpStream, is_up: bool) {
         for (due, piece) in under_way {
-            std::thread::sleep(due.saturating_duration_since(clock::now()));
+            std::thread::sleep(due.saturating_duration_since(now()));
             if to.write_all(&piece).is_err() {
                 break;
             }
@@ -197,7 +184,7 @@ impl Wire {
             {
                 *turn += bytes;
             }
-            seen.last = Some(clock::now());
+            seen.last = Some(now());
             seen.was_up = is_up;
             if is_up {
                 seen.up += bytes;
@@ -205,7 +192,7 @@ impl Wire {
                 seen.down += bytes;
             }
             if seen.bytes() > FLOW_BYTES {
-                seen.flowed.get_or_insert_with(clock::time);
+                seen.flowed.get_or_insert_with(time);
             }
         });
     }
@@ -247,6 +234,18 @@ impl Wire {
     pub fn is_idle(&self, pause: Duration) -> bool {
         self.seen().last.is_some_and(|last| last.elapsed() > pause)
     }
+}
+
+/// The present moment: what goes over a line takes its time, and that is measured.
+#[allow(clippy::disallowed_methods)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// The present time, to be compared with the times of files.
+#[allow(clippy::disallowed_methods)]
+fn time() -> SystemTime {
+    SystemTime::now()
 }
 
 fn held<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
