@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn the_commands_are_these() {
         let words: Vec<_> = commands().into_iter().map(|(words, _)| words).collect();
-        let expect = "corridor, corridor login, corridor status, corridor peer, corridor peer invite, \
+        let expect = "corridor, corridor login, corridor status, corridor peer, \
+            corridor peer invite, \
             corridor peer accept, corridor peer list, corridor peer number, \
             corridor peer confirm, corridor peer refuse, corridor peer pause, \
             corridor peer resume, corridor peer evidence, corridor peer accept-restart, \
