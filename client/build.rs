@@ -8,6 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "corridor/v1/peer_service.proto",
         "corridor/v1/record_service.proto",
     ];
+    // `tests/run guide` runs the examples of the documentation, elsewhere they are only compiled.
+    println!("cargo:rustc-check-cfg=cfg(with_node)");
     println!("cargo:rerun-if-changed=../proto/corridor/v1");
     let set = protox::compile(files, ["../proto"])?;
     tonic_prost_build::configure()

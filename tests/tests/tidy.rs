@@ -202,9 +202,10 @@ fn the_readme_has_the_map_of_the_house() {
 }
 
 /// Pages whose paths in backticks must exist.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "SECURITY.md",
+    "client/GUIDE.md",
     "deploy/README.md",
     "proto/PROTOCOL.md",
     "proto/vectors/README.md",
