@@ -72,6 +72,7 @@ class Fake(record_service_pb2_grpc.RecordServiceServicer):
         self.script: deque[Answer] = deque()
         self.tokens: list[str] = []
         self.cursors: list[str] = []
+        self.requests: list[str] = []
         self.pages = {"": "1", "1": "2", "2": ""}
         self.proof = v1.ProveRecordResponse()
         self.ended = threading.Event()
@@ -118,6 +119,13 @@ class Fake(record_service_pb2_grpc.RecordServiceServicer):
     ) -> v1.ListDraftsResponse:
         self._seen(context)
         return v1.ListDraftsResponse()
+
+    def CreateDraft(
+        self, request: v1.CreateDraftRequest, context: grpc.ServicerContext
+    ) -> v1.CreateDraftResponse:
+        self.requests.append(request.request_id)
+        self._seen(context)
+        return v1.CreateDraftResponse()
 
     def DeleteDraft(
         self, _: v1.DeleteDraftRequest, context: grpc.ServicerContext

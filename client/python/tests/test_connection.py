@@ -119,6 +119,16 @@ class Connections(unittest.TestCase):
         self.assertEqual(len(self.fake.tokens), 8)
         self.assertEqual(caught.exception.reason, "BUSY")
 
+    def test_a_new_draft_is_tried_again_as_the_same_request(self) -> None:
+        client = self.client()
+        self.fake.script.extend([busy(), good])
+        client.create_draft("practice", practice_pb2.Practice())
+        client.create_draft("practice", practice_pb2.Practice())
+        first, again, other = self.fake.requests
+        self.assertEqual(first, again)
+        self.assertNotEqual(first, other)
+        self.assertEqual(len(first), 36)
+
     def test_a_node_that_asks_for_a_long_pause_is_left_alone(self) -> None:
         client = self.client()
         self.fake.script.append(busy(int(limits.RETRY_SECONDS_MAX) + 1))

@@ -7,6 +7,7 @@ verify here. A list or a change carries no signed bytes: each record in force is
 from __future__ import annotations
 
 import os
+import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -41,8 +42,9 @@ def connect(profile: Profile | str | os.PathLike[str] | None = None) -> Client:
 class Client:
     """A connection to one node. Safe to use from several threads.
 
-    A connection that breaks is made anew by the next call. Reads that the node cannot serve are
-    tried again, at most three times, within the time of the call; changes never.
+    A connection that breaks is made anew by the next call. Reads that the node cannot serve, and
+    new drafts, are tried again, at most three times, within the time of the call; other changes
+    never.
     """
 
     def __init__(self, profile: Profile, call_seconds: float = CALL_SECONDS) -> None:
@@ -133,9 +135,14 @@ class Client:
     # Drafts and publishing.
 
     def create_draft(self, kind: str, content: Message) -> draft_pb2.Draft:
-        """Saves a new draft, a message of its kind; nobody else sees it."""
-        request = v1.CreateDraftRequest(kind=kind, body=content.SerializeToString())
-        answer: v1.CreateDraftResponse = self.write(request)
+        """Saves a new draft, a message of its kind; nobody else sees it.
+
+        Tried again while the node is unavailable: by its request id it is one draft all the same.
+        """
+        request = v1.CreateDraftRequest(
+            kind=kind, body=content.SerializeToString(), request_id=str(uuid.uuid4())
+        )
+        answer: v1.CreateDraftResponse = self._connection.read(request)
         return answer.draft
 
     def publish(self, name: str, circles: Sequence[str] = ()) -> Record:
