@@ -229,12 +229,12 @@ def check_root(folder: Path, binaries: Path) -> str:
         mount --bind "{recovery}" "{root}/recovery"
         mount -t proc proc "{root}/proc"
         mount -o remount,ro,bind "{root}"
-        healthy() {{ inside {shlex.join(health())}; }}
-        inside() {{ chroot --userspec={NONROOT}:{NONROOT} "{root}" "$@"; }}
-        ! inside /bin/sh -c true 2>/dev/null
-        {{ inside /usr/bin/corridor-node init --data {DATA} --recovery-out /recovery/recovery.key \\
+        enter="chroot --userspec={NONROOT}:{NONROOT} {root}"
+        healthy() {{ $enter {shlex.join(health())}; }}
+        ! $enter /bin/sh -c true 2>/dev/null
+        {{ $enter /usr/bin/corridor-node init --data {DATA} --recovery-out /recovery/recovery.key \\
             --name en='Prague Process' --peer-listen 127.0.0.1:0 --api-listen 127.0.0.1:{free_port()}; }} >&2
-        inside /usr/bin/corridor-node serve --data {DATA} &
+        $enter /usr/bin/corridor-node serve --data {DATA} &
         node=$!
         trap 'kill $node 2>/dev/null || true' EXIT
         for _ in $(seq 100); do
