@@ -191,6 +191,26 @@ def check_containerfile(_: Path, binaries: Path) -> str:
     return f"{len(steps)} instructions"
 
 
+def check_context(folder: Path, binaries: Path) -> str:
+    """What an engine is given to build from has all that the binaries are made of, and the lock fits."""
+    lines = (CONTAINER / "Containerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    must("*" in lines, "the whole tree is given")
+    let = [line[1:] for line in lines if line.startswith("!")]
+    used: set[Path] = set()
+    for name in PROGRAMS:
+        text = (binaries / f"{Path(name).name}.d").read_text(encoding="utf-8")
+        used |= {Path(os.path.normpath(path)) for path in text.split(": ", 1)[1].split()}
+    own = {path.relative_to(TOP) for path in used if path.is_relative_to(TOP)}
+    own = {path for path in own if path.parts[0] != "target"}
+    must({Path("node/src/main.rs"), Path("client/src/main.rs")} <= own, f"made of {sorted(own)}")
+    missing = [str(path) for path in own if not any(path.is_relative_to(one) for one in let)]
+    must(not missing, f"an engine is not given {missing}")
+    packed = subprocess.run(["tar", "-C", TOP, "-cf", "-", *let], capture_output=True, check=True)
+    subprocess.run(["tar", "-C", folder, "-xf", "-"], input=packed.stdout, check=True)
+    run("cargo", "metadata", "--locked", "--offline", "--format-version=1", cwd=folder)
+    return f"{len(own)} files"
+
+
 def libraries(binary: Path) -> dict[str, Path]:
     """The shared libraries that a binary needs, by name."""
     found = re.findall(r"(?m)^\s*(?:(\S+) => )?(/\S+) \(0x", run("ldd", binary))
@@ -405,6 +425,7 @@ def main() -> int:
         (check_units, ()),
         (check_calls, (binaries,)),
         (check_containerfile, (binaries,)),
+        (check_context, (binaries,)),
         (check_root, (binaries,)),
         (check_compose, (binaries,)),
         (check_monitoring, (chosen.promtool,)),
