@@ -277,6 +277,9 @@ fn back_up(office: &Office, safe: &Path) -> Result<Lock> {
     let (copy, keys) = (safe.join("copy.age"), safe.join("keys.age"));
     let made = backup::create(&office.data(), &copy, &lock)?;
     backup::create_keys(&office.data(), &keys, &lock)?;
+    let head = String::from_utf8_lossy(&fs::read(&copy)?).into_owned();
+    let work = head.lines().nth(1).and_then(|line| line.split(' ').nth(3));
+    assert_eq!(work, Some("18"), "as on any other machine: {head:.99}");
     let again = backup::create(&office.data(), &copy, &lock);
     assert!(again.is_err(), "never overwritten");
     assert_eq!(backup::verify(&copy, &lock, &mut |_| ())?, made);

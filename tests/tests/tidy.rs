@@ -207,6 +207,7 @@ const PAGES: [&str; 6] = [
     "SECURITY.md",
     "client/GUIDE.md",
     "deploy/README.md",
+    "deploy/RUNBOOK.md",
     "proto/PROTOCOL.md",
     "proto/vectors/README.md",
 ];

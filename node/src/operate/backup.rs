@@ -24,6 +24,12 @@ use crate::edge;
 
 /// Shortest passphrase that is taken.
 const PASSPHRASE_CHARS_MIN: usize = 16;
+/// What trying a passphrase costs, as the binary logarithm of scrypt's N: as much as in the tool
+/// age, half a second and 256 MiB of memory. It is not measured: a machine that is slower, or busy,
+/// would refuse to open what a fast one wrote.
+const PASSPHRASE_WORK_LOG2: u8 = 18;
+/// The most that is spent on opening: 4 GiB of memory. Files of before have what was measured.
+const PASSPHRASE_WORK_LOG2_MAX: u8 = 22;
 /// Keys and configuration are small.
 const KEYS_BYTES_MAX: u64 = 1024 * 1024;
 /// Says in a folder that a restore is under way: it may begin again.
@@ -133,10 +139,12 @@ impl Lock {
     }
 
     fn encryptor(&self) -> Result<Encryptor, Error> {
-        let public;
+        let (public, mut by_passphrase);
         let recipient: &dyn Recipient = match self {
             Self::Passphrase(passphrase) => {
-                return Ok(Encryptor::with_user_passphrase(passphrase.clone()));
+                by_passphrase = scrypt::Recipient::new(passphrase.clone());
+                by_passphrase.set_work_factor(PASSPHRASE_WORK_LOG2);
+                &by_passphrase
             }
             Self::Recipient(recipient) => recipient,
             Self::Identity(identity) => {
@@ -155,10 +163,11 @@ impl Lock {
             path: path.to_owned(),
             why,
         };
-        let by_passphrase;
+        let mut by_passphrase;
         let key: &dyn Identity = match self {
             Self::Passphrase(passphrase) => {
                 by_passphrase = scrypt::Identity::new(passphrase.clone());
+                by_passphrase.set_max_work_factor(PASSPHRASE_WORK_LOG2_MAX);
                 &by_passphrase
             }
             Self::Identity(identity) => identity,
