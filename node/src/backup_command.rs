@@ -14,7 +14,7 @@ pub enum Command {
     /// Write everything but the keys into one encrypted file; the node may be running.
     Create {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// The new file.
         #[arg(long)]
@@ -26,7 +26,7 @@ pub enum Command {
     /// again after each rotation.
     Keys {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// The new file.
         #[arg(long)]
@@ -45,7 +45,7 @@ pub enum Command {
     /// Make the node's folder anew out of a backup and its keys.
     Restore {
         /// An empty folder, or one that does not exist.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// The backup.
         #[arg(long)]

@@ -107,3 +107,6 @@ pub fn page_size(asked: i32) -> Option<usize> {
 }
 /// Access tokens of one node.
 pub const ACCESS_TOKENS_MAX: usize = 1_000;
+/// Seconds that calls under way may be given when a node ends: a service manager kills what takes
+/// much longer.
+pub const DRAIN_SECONDS_MAX: u64 = 600;

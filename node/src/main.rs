@@ -3,6 +3,7 @@
 
 mod audit_command;
 mod backup_command;
+mod config_command;
 mod token_command;
 
 use std::io::IsTerminal;
@@ -13,13 +14,15 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use corridor_node::demo;
-use corridor_node::operate::config::{Config, Name};
+use corridor_node::operate::config::LogFormat;
+use corridor_node::operate::layers::Origin;
 use corridor_node::operate::{init, rotate};
-use corridor_node::run::{Listeners, start};
-use corridor_proto::kinds::Tidy;
-use corridor_proto::v1::LanguageText;
+use corridor_node::run::{Listeners, ensure_whole, start_with};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use config_command::Flags;
 
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -56,34 +59,29 @@ enum Command {
     /// Make a new node. Never overwrites anything.
     Init {
         /// Folder for the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// Where to write the recovery key: not on this machine, in the end.
         #[arg(long)]
         recovery_out: PathBuf,
-        /// Names on the card, as tag=name; may be given more than once.
-        #[arg(long = "name", value_parser = parse_name)]
-        names: Vec<Name>,
-        /// Addresses that partners are told, as host:port; none for a node that only dials out.
-        #[arg(long)]
-        advertise: Vec<String>,
-        /// Where partners' nodes connect to.
-        #[arg(long, default_value = "0.0.0.0:7400")]
-        peer_listen: SocketAddr,
-        /// Where the secretariat's own tools connect to.
-        #[arg(long, default_value = "127.0.0.1:7401")]
-        api_listen: SocketAddr,
+        #[command(flatten)]
+        flags: Flags,
     },
     /// Run the node.
     Serve {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
+        #[command(flatten)]
+        flags: Flags,
     },
+    /// Show the configuration and where it comes from, or check it.
+    #[command(subcommand)]
+    Config(config_command::Command),
     /// Check every signature, hash, root and erasure of a stopped node.
     VerifyStore {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
     },
     /// Back the node up, and restore it.
@@ -92,7 +90,7 @@ enum Command {
     /// Replace the signing key of a stopped node.
     RotateKey {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// File with the present recovery key.
         #[arg(long)]
@@ -112,36 +110,22 @@ enum Command {
     Audit(audit_command::Command),
 }
 
-fn parse_name(text: &str) -> Result<Name, String> {
-    let (tag, name) = text
-        .split_once('=')
-        .ok_or("write it as tag=name, such as en='Bali Process'")?;
-    let mut name = LanguageText {
-        tag: tag.to_owned(),
-        text: name.to_owned(),
-    };
-    name.tidy();
-    Ok(Name {
-        tag: name.tag,
-        name: name.text,
-    })
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let level = if matches!(cli.command, Command::Demo { .. }) {
-        "error"
-    } else {
-        "info"
+    let level = match cli.command {
+        Command::Demo { .. } => Some("error"),
+        // Its configuration says it.
+        Command::Serve { .. } => None,
+        _ => Some("info"),
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CORRIDOR_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    if let Some(level) = level {
+        let filter = EnvFilter::try_from_env("CORRIDOR_LOG");
+        log(
+            filter.unwrap_or_else(|_| EnvFilter::new(level)),
+            LogFormat::Text,
+        );
+    }
     match run(cli.command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -149,6 +133,18 @@ async fn main() -> ExitCode {
             eprintln!("corridor-node: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Writes what happens to the standard error.
+fn log(filter: EnvFilter, format: LogFormat) {
+    let to_stderr = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => to_stderr.init(),
+        LogFormat::Json => to_stderr.json().flatten_event(true).init(),
     }
 }
 
@@ -166,18 +162,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Init {
             data,
             recovery_out,
-            names,
-            advertise,
-            peer_listen,
-            api_listen,
+            flags,
         } => {
-            let config = Config {
-                peer_listen,
-                api_listen,
-                advertise,
-                four_eyes: false,
-                names,
-            };
+            let config = flags.over(None)?.config;
             let made = init::init(&data, &recovery_out, &config)?;
             audit_command::note(&data, "init", vec![made.rcp.to_string()])?;
             println!("Made the node {}.", made.rcp);
@@ -187,7 +174,8 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             println!("      corridor --profile {} status", made.profile.display());
             Ok(true)
         }
-        Command::Serve { data } => serve(data).await,
+        Command::Serve { data, flags } => serve(data, flags).await,
+        Command::Config(command) => config_command::run(command),
         Command::Backup(command) => {
             tokio::task::spawn_blocking(move || backup_command::run(command)).await?
         }
@@ -232,23 +220,27 @@ async fn told_to_end() {
     }
 }
 
-async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+async fn bind(address: SocketAddr, origin: &Origin) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!(
-            "cannot listen at {address} ({setting} in config.toml): is this node running already, \
-             or does another program have that port?"
+            "cannot listen at {address} ({origin}): is this node running already, or does another \
+             program have that port?"
         )
     })
 }
 
-async fn serve(data: PathBuf) -> anyhow::Result<bool> {
-    let config = Config::read(&data)?;
+async fn serve(data: PathBuf, flags: Flags) -> anyhow::Result<bool> {
+    ensure_whole(&data)?;
+    let found = flags.over_file(&data)?;
+    let config = found.config;
+    log(EnvFilter::try_new(&config.log)?, config.log_format);
+    let from = |key| found.origins.get(key).unwrap_or(&Origin::Default);
     let listeners = Listeners {
-        peers: bind(config.peer_listen, "peer_listen").await?,
-        api: bind(config.api_listen, "api_listen").await?,
+        peers: bind(config.peer_listen, from("peer_listen")).await?,
+        api: bind(config.api_listen, from("api_listen")).await?,
     };
     let mut last = 0;
-    let node = start(&data, listeners, &mut |done, all| {
+    let node = start_with(&data, &config, listeners, &mut |done, all| {
         let tenth = done.saturating_mul(10) / all.max(1);
         if tenth > last && all > 64 * 1024 * 1024 {
             last = tenth;

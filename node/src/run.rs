@@ -75,7 +75,8 @@ impl Running {
     }
 }
 
-/// Starts the node in `data` on these listeners. `progress` hears of a long opening.
+/// Starts the node in `data` on these listeners, as its configuration file says. `progress` hears
+/// of a long opening.
 ///
 /// # Errors
 /// [`InitError`] for what is wrong with keys, configuration or store.
@@ -84,10 +85,32 @@ pub async fn start(
     listeners: Listeners,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<Running, InitError> {
+    ensure_whole(data)?;
+    start_with(data, &Config::read(data)?, listeners, progress).await
+}
+
+/// That nobody was in the midst of restoring the node in `data`.
+///
+/// # Errors
+/// [`InitError::HalfRestored`].
+pub fn ensure_whole(data: &Path) -> Result<(), InitError> {
     if data.join(UNDER_WAY).exists() {
         return Err(InitError::HalfRestored(data.to_owned()));
     }
-    let config = Config::read(data)?;
+    Ok(())
+}
+
+/// As [`start`], as another configuration says.
+///
+/// # Errors
+/// [`InitError`] for what is wrong with keys, configuration or store.
+pub async fn start_with(
+    data: &Path,
+    config: &Config,
+    listeners: Listeners,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<Running, InitError> {
+    ensure_whole(data)?;
     let folder = KeyFolder::of(data);
     let keys = folder.read()?;
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);
@@ -95,7 +118,7 @@ pub async fn start(
     let cursors = cursors.map_err(|source| FileError::io(data, source))?;
     let (store, opening) = open(data, &folder, keys, progress)?;
     let me = store.read(|view| view.me);
-    let reads_only = match say_start(data, &config, &store, &opening) {
+    let reads_only = match say_start(data, config, &store, &opening) {
         Ok(()) => false,
         Err(InitError::Store(error)) if error.leaves_reading() => {
             tracing::error!(%error, "nothing can be written: this node only shows what it holds");

@@ -7,8 +7,9 @@ use clap::Subcommand;
 use corridor_node::edge;
 use corridor_node::operate::access::{Access, Role};
 use corridor_node::operate::config::Config;
+use corridor_node::operate::config::is_address;
 use corridor_node::operate::files::write_secret;
-use corridor_node::operate::init::{is_address, profile_text};
+use corridor_node::operate::init::profile_text;
 use corridor_node::operate::keys::KeyFolder;
 use time::OffsetDateTime;
 
@@ -21,7 +22,7 @@ pub enum Command {
     /// Make an access token; it is shown once.
     Create {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// What its holder is; may be given more than once.
         #[arg(long = "role", required = true)]
@@ -43,13 +44,13 @@ pub enum Command {
     /// List the tokens: for whom each was made, what its holder is, and when it ends.
     List {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
     },
     /// End a token at once.
     Revoke {
         /// Folder with the node's data.
-        #[arg(long)]
+        #[arg(long, env = "CORRIDOR_DATA")]
         data: PathBuf,
         /// Which, as `token list` names it.
         id: String,

@@ -72,6 +72,7 @@ impl Office {
                 tag: "en".into(),
                 name: name.into(),
             }],
+            ..Config::default()
         };
         let data = folder.path().join("data");
         let made = init(&data, &folder.path().join("recovery.key"), &config)?;

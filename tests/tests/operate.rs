@@ -112,6 +112,7 @@ fn a_config(names: &[(&str, &str)]) -> Config {
         advertise: Vec::new(),
         four_eyes: false,
         names: names.iter().map(name).collect(),
+        ..Config::default()
     }
 }
 

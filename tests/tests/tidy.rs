@@ -202,10 +202,11 @@ fn the_readme_has_the_map_of_the_house() {
 }
 
 /// Pages whose paths in backticks must exist.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "SECURITY.md",
     "client/GUIDE.md",
+    "deploy/OPERATING.md",
     "deploy/README.md",
     "deploy/RUNBOOK.md",
     "proto/PROTOCOL.md",

@@ -97,6 +97,7 @@ impl Stage {
                         name: name.text.clone(),
                     })
                     .collect(),
+                ..Config::default()
             };
             let recovery = folder.join(format!("{id}.recovery.key"));
             let made: Made = init(&data, &recovery, &config)?;

@@ -8,12 +8,11 @@ use corridor_proto::id::next_ordinal;
 use corridor_proto::key::SecretKey;
 use corridor_proto::kinds::{self, FieldViolation};
 use corridor_proto::limits::PROTOCOL_VERSION;
-use corridor_proto::v1::LanguageText;
 use corridor_proto::{RcpId, Refusal, UnixMillis};
 use corridor_store::StoreError;
 
 use super::access::{Access, Role};
-use super::config::{self, Config};
+use super::config::{self, Config, is_address};
 use super::files::{FileError, create_folder, write_secret};
 use super::keys::{KeyFolder, secret_text};
 use crate::edge;
@@ -156,13 +155,6 @@ pub fn init(data: &Path, recovery: &Path, config: &Config) -> Result<Made, InitE
 /// Whether a journal was left by an attempt that did not reach its end.
 fn is_left_over(data: &Path, path: &Path) -> bool {
     path.ends_with("journal") && !data.join("format").exists() && !data.join("keys").exists()
-}
-
-/// Whether text is host and port.
-/// Whether a text is `host:port`.
-pub fn is_address(text: &str) -> bool {
-    let parts = text.rsplit_once(':');
-    parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 fn make(
@@ -310,15 +302,7 @@ pub fn sign_card(
 
 /// The names for the card, ascending by their tags.
 fn names(config: &Config) -> Result<Vec<(String, String)>, InitError> {
-    let mut names: Vec<_> = config
-        .names
-        .iter()
-        .map(|name| LanguageText {
-            tag: name.tag.clone(),
-            text: name.name.clone(),
-        })
-        .collect();
-    names.sort_by(|one, other| one.tag.cmp(&other.tag));
+    let names = config.language_texts();
     kinds::check_names(&names).map_err(InitError::Names)?;
     Ok(names
         .into_iter()

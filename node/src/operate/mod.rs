@@ -10,4 +10,5 @@ pub mod descriptors;
 pub mod files;
 pub mod init;
 pub mod keys;
+pub mod layers;
 pub mod rotate;

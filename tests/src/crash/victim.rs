@@ -131,6 +131,7 @@ impl Victim {
                 tag: "en".into(),
                 name: "Often crashed".into(),
             }],
+            ..Config::default()
         };
         let made = init(&data, &beside.join("victim-recovery.key"), &config)?;
         let log = beside.join("victim.log");

@@ -19,9 +19,10 @@ pub const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("audit_command", &["edge", "operate"]),
     ("backup_command", &["audit_command", "operate"]),
+    ("config_command", &["operate"]),
     ("token_command", &["audit_command", "edge", "operate"]),
     ("api", &["desk", "edge", "limits", "operate", "status"]),
     (

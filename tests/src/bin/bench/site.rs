@@ -46,6 +46,7 @@ impl Site {
                 tag: "en".into(),
                 name: name.into(),
             }],
+            ..Config::default()
         };
         let data = folder.join(name);
         let made = init(&data, &folder.join(format!("{name}.recovery")), &config)?;
