@@ -107,6 +107,14 @@ pub fn page_size(asked: i32) -> Option<usize> {
 }
 /// Access tokens of one node.
 pub const ACCESS_TOKENS_MAX: usize = 1_000;
+/// Connections to the figures at one time: one reader, and one that does not let go.
+pub const METRICS_CONNECTIONS_MAX: usize = 8;
+/// Between two looks at the running node: whoever watches its health hears so soon.
+pub const BEAT: Duration = Duration::from_secs(1);
+/// Looks for each time that all of it is written down.
+pub const BEATS_A_SNAPSHOT: u64 = 5;
+/// Times that it is written down for each time that every row is looked at.
+pub const SNAPSHOTS_A_COUNT: u64 = 60;
 /// Seconds that calls under way may be given when a node ends: a service manager kills what takes
 /// much longer.
 pub const DRAIN_SECONDS_MAX: u64 = 600;

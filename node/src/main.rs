@@ -10,6 +10,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -238,6 +239,10 @@ async fn serve(data: PathBuf, flags: Flags) -> anyhow::Result<bool> {
     let listeners = Listeners {
         peers: bind(config.peer_listen, from("peer_listen")).await?,
         api: bind(config.api_listen, from("api_listen")).await?,
+        metrics: match config.metrics {
+            Some(place) => Some(bind(place, from("metrics")).await?),
+            None => None,
+        },
     };
     let mut last = 0;
     let node = start_with(&data, &config, listeners, &mut |done, all| {
@@ -271,8 +276,16 @@ async fn serve(data: PathBuf, flags: Flags) -> anyhow::Result<bool> {
     });
     tracing::info!(rcp = %node.me, key_event, %peers, %api, "serving");
     told_to_end().await;
-    tracing::info!("ending");
-    node.stop().await?;
+    let patience = Duration::from_secs(config.drain_seconds);
+    tracing::info!(seconds = config.drain_seconds, "ending");
+    tokio::select! {
+        ended = node.drain(patience) => ended?,
+        () = told_to_end() => {
+            // What was acknowledged is durable; the index finds its way at the next start.
+            tracing::warn!("told to end a second time: it ends at once");
+            std::process::exit(1);
+        }
+    }
     Ok(true)
 }
 

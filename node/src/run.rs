@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind::NotFound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use corridor_proto::{RcpId, StartNumber};
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::{Arrival, JOURNAL_LOST_ITS_END};
-use corridor_store::{Item, Opening, Signer, Store};
+use corridor_store::{Item, Opening, Signer, Store, StoreError};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
+use tonic_health::server::HealthReporter;
 
-use crate::api;
+use crate::api::{self, Ends, Front, Traffic};
 use crate::desk::Desk;
 use crate::edge;
 use crate::exchange::rpc::exchange_service_server::ExchangeServiceServer;
@@ -22,17 +25,19 @@ use crate::exchange::service::{PeerCalls, PeerConnection};
 use crate::exchange::tls::{PeerCert, Tls, api_acceptor};
 use crate::exchange::{Exchange, dial, listen};
 use crate::limits::{
-    API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DUE, KEEP_ALIVE, KEEP_ALIVE_ANSWER,
+    API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DUE, KEEP_ALIVE, KEEP_ALIVE_ANSWER, LAST_WORDS,
     PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, STREAM_WINDOW_BYTES,
 };
 use crate::operate::access::Access;
 use crate::operate::audit::Audit;
 use crate::operate::backup::UNDER_WAY;
 use crate::operate::config::Config;
-use crate::operate::descriptors;
-use crate::operate::files::FileError;
+use crate::operate::files::{self, FileError};
+use crate::operate::health::Teller;
 use crate::operate::init::{InitError, sign_card};
-use crate::operate::keys::{KeyFolder, Keys};
+use crate::operate::keys::{KeyFolder, Keys, TlsKey};
+use crate::operate::pulse::{self, Pulse};
+use crate::operate::{descriptors, expose, snapshot};
 
 /// Where a node listens; bound by the caller, so that tests may choose port 0.
 #[derive(Debug)]
@@ -41,6 +46,8 @@ pub struct Listeners {
     pub peers: TcpListener,
     /// For secretariat and integrators.
     pub api: TcpListener,
+    /// For the figures, if they are to be read.
+    pub metrics: Option<TcpListener>,
 }
 
 /// A running node.
@@ -53,26 +60,53 @@ pub struct Running {
     pub exchange: Arc<Exchange>,
     /// What opening its store found.
     pub opening: Opening,
+    data: PathBuf,
+    ending: Ending,
+    /// No new call is taken.
     stop: watch::Sender<bool>,
+    /// No call goes on.
+    cut: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Running {
-    /// Ends the node: listeners, links, writer, in that order.
+    /// Ends the node: listeners, links, writer, in that order. Calls under way have two seconds.
     ///
     /// # Errors
     /// What the store says; then its index is rebuilt at the next start.
-    pub async fn stop(mut self) -> Result<(), corridor_store::StoreError> {
+    pub async fn stop(self) -> Result<(), StoreError> {
+        self.drain(LAST_WORDS).await
+    }
+
+    /// As [`Running::stop`], with another time for the calls under way.
+    ///
+    /// # Errors
+    /// What the store says; then its index is rebuilt at the next start.
+    pub async fn drain(mut self, patience: Duration) -> Result<(), StoreError> {
+        let Ending { ends, told } = self.ending;
+        ends.send_replace(true);
+        // Before any stream is cut; but nobody waits long for whoever watches.
+        let _ = tokio::time::timeout(LAST_WORDS, told).await;
         self.stop.send_replace(true);
-        let patience = std::time::Duration::from_secs(2);
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(patience, ended).await.is_err() {
-            self.tasks.shutdown().await;
+        if !ended(&mut self.tasks, patience).await {
+            self.cut.send_replace(true);
+            if !ended(&mut self.tasks, LAST_WORDS).await {
+                self.tasks.shutdown().await;
+            }
         }
         let store = self.desk.store().clone();
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        closed.unwrap_or_else(|error| Err(corridor_store::StoreError::Stopped(error.to_string())))
+        if let Err(error) = files::remove(&snapshot::path(&self.data)) {
+            tracing::warn!(%error, "the status file of a node that has ended stays");
+        }
+        closed.unwrap_or_else(|error| Err(StoreError::Stopped(error.to_string())))
     }
+}
+
+/// Whether all tasks end in time.
+async fn ended(tasks: &mut JoinSet<()>, patience: Duration) -> bool {
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(patience, ended).await.is_ok()
 }
 
 /// Starts the node in `data` on these listeners, as its configuration file says. `progress` hears
@@ -110,14 +144,109 @@ pub async fn start_with(
     listeners: Listeners,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<Running, InitError> {
+    let Inside {
+        store,
+        opening,
+        peer_tls,
+        api_tls,
+        cursors,
+        key_ends,
+        reads_only,
+    } = bring_up(data, config, progress)?;
+    let me = store.read(|view| view.me);
+    let (sender, changed) = watch::channel(0);
+    store.on_change(move |revision| {
+        sender.send_replace(revision);
+    });
+    let desk = Desk::new(store.clone(), changed.clone());
+    let (stop, stopped) = watch::channel(false);
+    let exchange = Exchange::new(store, peer_tls, changed, stopped.clone());
+    let synced = Arc::clone(&exchange.meters);
+    exchange.store.on_sync(move |took| synced.synced(took));
+    let mut tasks = JoinSet::new();
+    if !reads_only {
+        meet(&exchange, listeners.peers, &stopped, &mut tasks);
+    }
+    if let Some(listener) = listeners.metrics {
+        let meters = Arc::clone(&exchange.meters);
+        tasks.spawn(expose::serve(listener, meters, stopped.clone()));
+    }
+    let pulse = Pulse {
+        data: data.to_owned(),
+        store: exchange.store.clone(),
+        statuses: Arc::clone(&exchange.statuses),
+        meters: Arc::clone(&exchange.meters),
+        reads_only,
+        started: edge::now(),
+        key_ends,
+    };
+    let (health, ending) = beat(pulse, &mut tasks).await;
+    let api = api::Api {
+        desk: desk.clone(),
+        statuses: Arc::clone(&exchange.statuses),
+        audit: Arc::new(Audit::of(data)),
+        access: Arc::new(Access::of(data)),
+        four_eyes: config.four_eyes,
+        cursors: Arc::new(cursors),
+    };
+    let (cut, now) = watch::channel(false);
+    let soon = stopped.clone();
+    let traffic = Traffic::new(Arc::clone(&exchange.meters), Ends { soon, now });
+    let front = front(health, traffic);
+    tasks.spawn(serve_api(api, front, listeners.api, api_tls, stopped));
+    Ok(Running {
+        me,
+        desk,
+        exchange,
+        opening,
+        data: data.to_owned(),
+        ending,
+        stop,
+        cut,
+        tasks,
+    })
+}
+
+/// Dials partners and lets them dial in.
+fn meet(
+    exchange: &Arc<Exchange>,
+    listener: TcpListener,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    let exchange = || Arc::clone(exchange);
+    tasks.spawn(dial::dial_all(exchange(), stopped.clone()));
+    tasks.spawn(serve_peers(exchange(), listener, stopped.clone()));
+    tasks.spawn(fall_due(exchange(), stopped.clone()));
+}
+
+/// A node before it is heard of outside.
+struct Inside {
+    store: Store,
+    opening: Opening,
+    peer_tls: Tls,
+    api_tls: TlsAcceptor,
+    cursors: api::Cursors,
+    key_ends: Vec<(String, u64)>,
+    /// The store cannot be written to.
+    reads_only: bool,
+}
+
+/// Reads keys and store, and makes durable what a start does.
+fn bring_up(
+    data: &Path,
+    config: &Config,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Inside, InitError> {
     ensure_whole(data)?;
     let folder = KeyFolder::of(data);
     let keys = folder.read()?;
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);
     let cursors = api::Cursors::of(keys.api.key.as_bytes());
     let cursors = cursors.map_err(|source| FileError::io(data, source))?;
+    let key_ends = [&keys.peer, &keys.api].into_iter();
+    let key_ends = key_ends.filter_map(TlsKey::ends).collect();
     let (store, opening) = open(data, &folder, keys, progress)?;
-    let me = store.read(|view| view.me);
     let reads_only = match say_start(data, config, &store, &opening) {
         Ok(()) => false,
         Err(InitError::Store(error)) if error.leaves_reading() => {
@@ -130,40 +259,32 @@ pub async fn start_with(
             return Err(error);
         }
     };
-    let (sender, changed) = watch::channel(0);
-    store.on_change(move |revision| {
-        sender.send_replace(revision);
-    });
-    let desk = Desk::new(store.clone(), changed.clone());
-    let (stop, stopped) = watch::channel(false);
-    let exchange = Exchange::new(store, peer_tls, changed, stopped.clone());
-    let mut tasks = JoinSet::new();
-    if !reads_only {
-        tasks.spawn(dial::dial_all(Arc::clone(&exchange), stopped.clone()));
-        tasks.spawn(serve_peers(
-            Arc::clone(&exchange),
-            listeners.peers,
-            stopped.clone(),
-        ));
-        tasks.spawn(fall_due(Arc::clone(&exchange), stopped.clone()));
-    }
-    let api = api::Api {
-        desk: desk.clone(),
-        statuses: Arc::clone(&exchange.statuses),
-        audit: Arc::new(Audit::of(data)),
-        access: Arc::new(Access::of(data)),
-        four_eyes: config.four_eyes,
-        cursors: Arc::new(cursors),
-    };
-    tasks.spawn(serve_api(api, listeners.api, api_tls, stopped));
-    Ok(Running {
-        me,
-        desk,
-        exchange,
+    Ok(Inside {
+        store,
         opening,
-        stop,
-        tasks,
+        peer_tls,
+        api_tls,
+        cursors,
+        key_ends,
+        reads_only,
     })
+}
+
+/// What is told first when a node ends: everybody who watches it.
+struct Ending {
+    ends: watch::Sender<bool>,
+    told: oneshot::Receiver<()>,
+}
+
+/// Looks at the node from now on; gives what its health is told by, and what ends the looking.
+async fn beat(pulse: Pulse, tasks: &mut JoinSet<()>) -> (HealthReporter, Ending) {
+    let health = HealthReporter::new();
+    let mut teller = Teller::new(health.clone());
+    teller.tell(&pulse.condition(), false).await;
+    let (ends, ending) = watch::channel(false);
+    let (tell, told) = oneshot::channel();
+    tasks.spawn(pulse::run(pulse, teller, ending, tell));
+    (health, Ending { ends, told })
 }
 
 /// Opens the store. If a rotation was cut short after its key event, its new key takes over here.
@@ -299,19 +420,29 @@ fn renew_card(data: &Path, config: &Config, store: &Store) -> Result<(), InitErr
     Ok(())
 }
 
-async fn serve_api(
-    api: api::Api,
-    listener: TcpListener,
-    acceptor: tokio_rustls::TlsAcceptor,
-    stopped: watch::Receiver<bool>,
-) {
-    let (limit, any) = (descriptors::places().1, |_: &_, _: &_, _| Some(()));
-    let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), any);
+/// What the listener for secretariat and integrators is served with.
+fn front(health: HealthReporter, traffic: Traffic) -> Front {
     let server = Server::builder()
         .max_concurrent_streams(API_STREAMS_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER));
-    if let Err(error) = api::serve(server, api, incoming, stopped).await {
+    Front {
+        server,
+        health,
+        traffic,
+    }
+}
+
+async fn serve_api(
+    api: api::Api,
+    front: Front,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    stopped: watch::Receiver<bool>,
+) {
+    let (limit, any) = (descriptors::places().1, |_: &_, _: &_, _| Some(()));
+    let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), any);
+    if let Err(error) = api::serve(front, api, incoming, stopped).await {
         tracing::error!(%error, "api listener ended");
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use corridor_proto::{RcpId, Refusal, UnixMillis, v1};
-use corridor_rules::PeerState;
 use corridor_rules::link::Link;
+use corridor_rules::{Model, PeerState};
 use time::OffsetDateTime;
 
 /// What is known of the connection to a peer.
@@ -101,6 +101,22 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What is so of a peer now; `None` for a stranger.
+    pub fn of_peer(model: &Model, rcp: &RcpId, now: UnixMillis) -> Option<Self> {
+        let logs = model.logs.values().filter(|log| log.owner == *rcp);
+        let behind = logs.map(|log| {
+            let missing = u64::try_from(log.missing.len()).unwrap_or(u64::MAX);
+            log.behind_by().saturating_add(missing)
+        });
+        Some(Self {
+            state: model.peer_state(rcp)?,
+            behind_by: behind.fold(0, u64::saturating_add),
+            delayed: model.delayed_until(rcp),
+            silent: model.silent_since(rcp, now),
+            contradicts: model.evidence.iter().any(|kept| kept.rcp == *rcp),
+        })
+    }
+
     /// A peer in `state` of which all is here and nothing is wrong.
     pub const fn of(state: PeerState) -> Self {
         Self {
@@ -195,7 +211,7 @@ impl Status {
 }
 
 /// A time for people, in UTC to the minute.
-fn shown(at: UnixMillis) -> String {
+pub fn shown(at: UnixMillis) -> String {
     let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
         |_| "a time out of range".to_owned(),

@@ -282,6 +282,10 @@ async fn listen(at: Option<&Config>) -> Result<Listeners> {
     Ok(Listeners {
         peers: bind(at.map(|config| config.peer_listen)).await?,
         api: bind(at.map(|config| config.api_listen)).await?,
+        metrics: match at.and_then(|config| config.metrics) {
+            Some(place) => Some(bind(Some(place)).await?),
+            None => None,
+        },
     })
 }
 

@@ -2,7 +2,10 @@
 //!
 //! **Invariant:** nothing of an answer is left out: status, text, details, metadata, messages.
 
+use std::future::Future;
+
 use anyhow::{Context, Result};
+use http::uri::PathAndQuery;
 use prost::Message;
 use prost::bytes::{Buf, BufMut};
 use tonic::client::Grpc;
@@ -96,9 +99,9 @@ impl Caller {
         Ok(request)
     }
 
-    /// Calls `Service/Method` of `corridor.v1`.
+    /// Calls `Service/Method` of `corridor.v1`, or one of gRPC itself by its whole name.
     pub async fn call(&mut self, method: &str, message: &impl Message) -> Result<Answer> {
-        let path = format!("/corridor.v1.{method}").parse()?;
+        let path = path(method)?;
         let request = self.request(message.encode_to_vec())?;
         self.grpc.ready().await?;
         let answer = tokio::time::timeout(PATIENCE, self.grpc.unary(request, path, Bytes)).await;
@@ -111,6 +114,23 @@ impl Caller {
         })
     }
 
+    /// Begins a call whose message never comes; gives how it ends.
+    pub async fn hold(
+        mut self,
+        method: &str,
+    ) -> Result<impl Future<Output = Result<Answer>> + use<>> {
+        let path = path(method)?;
+        let request = self.request(tokio_stream::pending())?;
+        self.grpc.ready().await?;
+        Ok(async move {
+            let answer = self.grpc.client_streaming(request, path, Bytes).await;
+            Ok(match answer {
+                Ok(answer) => Answer::new(Vec::new(), answer.metadata(), &Status::ok("")),
+                Err(status) => Answer::new(Vec::new(), &MetadataMap::new(), &status),
+            })
+        })
+    }
+
     /// Calls a method that streams, and takes its messages up to the first that is the last one.
     pub async fn follow(
         &mut self,
@@ -118,7 +138,7 @@ impl Caller {
         message: &impl Message,
         is_last: impl Fn(&[u8]) -> bool,
     ) -> Result<Answer> {
-        let path = format!("/corridor.v1.{method}").parse()?;
+        let path = path(method)?;
         let request = self.request(message.encode_to_vec())?;
         self.grpc.ready().await?;
         let answer = self.grpc.server_streaming(request, path, Bytes);
@@ -142,6 +162,15 @@ impl Caller {
             }
         }
     }
+}
+
+fn path(method: &str) -> Result<PathAndQuery> {
+    let package = if method.starts_with("grpc.") {
+        ""
+    } else {
+        "corridor.v1."
+    };
+    Ok(format!("/{package}{method}").parse()?)
 }
 
 /// Messages as they are.

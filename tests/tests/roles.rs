@@ -74,6 +74,21 @@ const CALLS: [(&str, &[Role]); 40] = [
     ("RecordService/WithdrawRecord", CLEARERS),
 ];
 
+/// Calls that gRPC itself declares, and whether they are for anybody: whether a node serves is
+/// asked by those who start it, what it can be asked is told to whoever may ask it something.
+const OF_GRPC: [(&str, bool); 4] = [
+    ("grpc.health.v1.Health/Check", true),
+    ("grpc.health.v1.Health/Watch", true),
+    (
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        false,
+    ),
+    (
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        false,
+    ),
+];
+
 /// Every call that a service for secretariats and integrators declares.
 fn declared() -> Result<Vec<String>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/corridor/v1");
@@ -97,7 +112,8 @@ fn declared() -> Result<Vec<String>> {
 
 async fn answer(caller: &mut Caller, call: &str) -> Result<Code> {
     let nothing = v1::GetNodeRequest::default();
-    let answer = if call == "RecordService/WatchRecords" {
+    let streams = ["Watch", "Info"].iter().any(|part| call.contains(part));
+    let answer = if streams {
         caller.follow(call, &nothing, |_| true).await?
     } else {
         caller.call(call, &nothing).await?
@@ -135,6 +151,33 @@ async fn every_call_is_for_those_who_have_a_role_for_it_and_for_nobody_else() ->
             let code = answer(&mut caller, call).await?;
             if code != Code::Unauthenticated {
                 wrong.push(format!("{call} by nobody: {code:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_tells_anybody_that_it_serves_and_holders_of_tokens_what_it_can_be_asked()
+-> Result<()> {
+    let office = Office::open("Almaty Process", true).await?;
+    let access = Access::of(&office.data());
+    let mut tokens = vec![(None, false), (Some("guessed".to_owned()), false)];
+    for role in ALL {
+        for (end, is_good) in [(0, true), (1, false)] {
+            let token = access.create(&[*role], "sweep", UnixMillis(end))?;
+            tokens.push((Some(token), is_good));
+        }
+    }
+    let mut wrong = Vec::new();
+    for (token, is_good) in tokens {
+        let mut caller = Caller::of(&office, token).await?;
+        for (call, is_for_anybody) in OF_GRPC {
+            let code = answer(&mut caller, call).await?;
+            let is_let_in = code != Code::Unauthenticated && code != Code::PermissionDenied;
+            if is_let_in != (is_for_anybody || is_good) {
+                wrong.push(format!("{call}, a good token: {is_good}: {code:?}"));
             }
         }
     }

@@ -273,6 +273,7 @@ async fn any_listeners() -> Result<Listeners> {
     Ok(Listeners {
         peers: TcpListener::bind("127.0.0.1:0").await?,
         api: TcpListener::bind("127.0.0.1:0").await?,
+        metrics: None,
     })
 }
 

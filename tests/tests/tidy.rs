@@ -21,7 +21,7 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 15] = [
+const SLEEPS: [(&str, usize, &str); 16] = [
     ("client/src/client.rs", 1, "pause between two tries"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
@@ -47,6 +47,11 @@ const SLEEPS: [(&str, usize, &str); 15] = [
     ),
     (
         "node/src/exchange/listen.rs",
+        1,
+        "pause after a failed accept",
+    ),
+    (
+        "node/src/operate/expose.rs",
         1,
         "pause after a failed accept",
     ),

@@ -194,6 +194,8 @@ fn outcome(headers: &HeaderMap) -> String {
 fn is_noted(call: &str, outcome: &str) -> bool {
     let method = call.split('/').next_back().unwrap_or_default();
     let is_act = !READS.iter().any(|verb| method.starts_with(verb)) && !WRITES.contains(&method);
+    // Whether the node serves, and what it can be asked, is on no record.
+    let is_act = is_act && !call.starts_with("/grpc.");
     let is_refused = ["ROLE_LACKING", "NO_VALID_TOKEN"].contains(&outcome);
     is_act || is_refused
 }
@@ -216,6 +218,13 @@ mod tests {
             ("RecordService/UpdateDraft", "ROLE_LACKING", true),
             ("NodeService/GetNode", "NO_VALID_TOKEN", true),
             ("A call that a newer version knows", "OK", true),
+            ("/grpc.health.v1.Health/Check", "OK", false),
+            ("/grpc.health.v1.Health/Check", "NotFound", false),
+            (
+                "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "OK",
+                false,
+            ),
         ] {
             assert_eq!(is_noted(call, outcome), is_so, "{call} {outcome}");
         }

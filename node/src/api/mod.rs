@@ -11,7 +11,9 @@ mod names;
 mod node;
 mod peer;
 mod record;
+mod reflect;
 mod status;
+mod traffic;
 
 use std::io;
 use std::sync::Arc;
@@ -23,8 +25,11 @@ use tokio::sync::watch;
 use tokio_stream::Stream;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::desk::Desk;
 use crate::edge;
@@ -36,6 +41,7 @@ use audit::NotingLayer;
 pub use names::{parse_rcp, parse_record};
 pub use record::cursor::Cursors;
 pub use record::message::{page_token, read_page_token};
+pub use traffic::{Ends, Traffic};
 
 /// The generated service code.
 pub(crate) mod rpc {
@@ -109,12 +115,22 @@ impl Api {
     }
 }
 
-/// Serves until `stop`.
+/// What a listener serves with, beside its services.
+pub struct Front {
+    /// Limits of its connections.
+    pub server: Server,
+    /// Tells whether the node serves.
+    pub health: HealthReporter,
+    /// Counts calls, and ends them.
+    pub traffic: Traffic,
+}
+
+/// Serves until no new call is to be taken, and then as long as calls are under way.
 ///
 /// # Errors
 /// What the transport says.
 pub async fn serve<I>(
-    server: Server,
+    front: Front,
     api: Api,
     incoming: impl Stream<Item = Result<I, io::Error>>,
     mut stop: watch::Receiver<bool>,
@@ -124,8 +140,8 @@ where
 {
     let limit = API_MESSAGE_BYTES;
     let noting = NotingLayer::new(Arc::clone(&api.audit), Arc::clone(&api.access));
-    let mut server = server.layer(noting);
-    server
+    let health = HealthService::from_health_reporter(front.health);
+    let routes = Routes::new(HealthServer::new(health))
         .add_service(
             rpc::record_service_server::RecordServiceServer::new(api.clone())
                 .max_decoding_message_size(limit),
@@ -143,8 +159,18 @@ where
                 .max_decoding_message_size(4 * limit),
         )
         .add_service(
-            rpc::node_service_server::NodeServiceServer::new(api).max_decoding_message_size(limit),
-        )
+            rpc::node_service_server::NodeServiceServer::new(api.clone())
+                .max_decoding_message_size(limit),
+        );
+    let routes = reflect::add(routes.clone(), &api).unwrap_or_else(|error| {
+        tracing::error!(%error, "nobody is told what this node can be asked");
+        routes
+    });
+    front
+        .server
+        .layer(front.traffic)
+        .layer(noting)
+        .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, async move {
             // The sender is gone only when the node is: then it is time as well.
             let _ = stop.wait_for(|stop| *stop).await;

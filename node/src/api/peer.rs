@@ -21,12 +21,7 @@ impl Api {
         let missing = || status::not_found("partner", &names::rcp(rcp));
         let peer = view.peers.get(rcp).ok_or_else(missing)?;
         let card = view.known.get(rcp).and_then(|known| known.card.as_ref());
-        let behind = view
-            .logs
-            .values()
-            .filter(|log| log.owner == *rcp)
-            .map(|log| log.behind_by() + u64::try_from(log.missing.len()).unwrap_or(0))
-            .sum();
+        let seen = Seen::of_peer(view, rcp, edge::now()).ok_or_else(missing)?;
         let claimed = card.and_then(|card| card.card().names.first());
         let claimed = claimed.map(|(_, name)| name.clone()).unwrap_or_default();
         let is_confirmed = !peer.name.is_empty();
@@ -46,15 +41,9 @@ impl Api {
             },
             state: state(peer.state).into(),
             since_ms: peer.since.0,
-            sentence: found.sentence(&Seen {
-                state: peer.state,
-                behind_by: behind,
-                delayed: view.delayed_until(rcp),
-                silent: view.silent_since(rcp, edge::now()),
-                contradicts: view.evidence.iter().any(|kept| kept.rcp == *rcp),
-            }),
+            sentence: found.sentence(&seen),
             connected,
-            up_to_date: connected && found.is_quiet && behind == 0,
+            up_to_date: connected && found.is_quiet && seen.behind_by == 0,
             addresses: card
                 .map(|card| card.card().addresses.clone())
                 .unwrap_or_default(),

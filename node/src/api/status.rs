@@ -3,6 +3,9 @@
 //! **Invariant:** the only mapping from errors to `tonic::Status`; internal text is logged here and
 //! not sent.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use corridor_proto::evidence::Proved;
 use corridor_proto::kinds;
 use corridor_rules::Log;
@@ -15,11 +18,13 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use crate::desk::DeskError;
 use crate::operate::access::{Right, Role};
 
+/// When to call a node again that is being stopped: most are started again at once.
+const RETRY: Duration = Duration::from_secs(5);
 /// Domain of all reasons.
 const DOMAIN: &str = "corridor.invalid";
 
 fn with_reason(code: Code, reason: &str, message: String) -> Status {
-    let details = ErrorDetails::with_error_info(reason, DOMAIN, std::collections::HashMap::new());
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     Status::with_error_details(code, message, details)
 }
 
@@ -48,6 +53,38 @@ pub fn roles_changed() -> Status {
     with_reason(Code::Aborted, "ROLES_CHANGED", message.to_owned())
 }
 
+/// The node ends, and with it the call.
+pub fn node_ends() -> Status {
+    let message = "this node is being stopped; call again when it runs, and follow again from the \
+                   last cursor";
+    let mut details = ErrorDetails::with_error_info("NODE_ENDS", DOMAIN, HashMap::new());
+    details.set_retry_info(Some(RETRY));
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// The name of a code, as gRPC spells it.
+pub const fn code_word(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// Nothing there for the caller.
 pub fn not_found(what: &str, name: &str) -> Status {
     let message = format!("there is no {what} {name:?} for you here; list them to see their names");
@@ -64,7 +101,7 @@ pub fn bad_field(field: &str, what: &str) -> Status {
 
 fn bad_fields(violations: Vec<FieldViolation>, message: String) -> Status {
     let mut details = ErrorDetails::with_bad_request(violations);
-    details.set_error_info("INVALID_FIELDS", DOMAIN, std::collections::HashMap::new());
+    details.set_error_info("INVALID_FIELDS", DOMAIN, HashMap::new());
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 

@@ -81,6 +81,7 @@ impl Stage {
             let listeners = Listeners {
                 peers: bind().await?,
                 api: bind().await?,
+                metrics: None,
             };
             let local = |listener: &TcpListener| listener.local_addr().map_err(bind_error);
             let addresses = [local(&listeners.peers)?, local(&listeners.api)?];

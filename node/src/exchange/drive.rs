@@ -27,6 +27,7 @@ use super::budgets::Cost;
 use super::cut::Cut;
 use crate::edge;
 use crate::limits::{JUDGING_MAX, LAST_WORDS, TICK};
+use crate::operate::metrics::Came;
 
 /// Frames as they come in.
 pub type Incoming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -404,7 +405,9 @@ async fn first(judging: &mut Judging) -> Option<Result<Stored, JoinError>> {
     Some(first.await.flatten())
 }
 
-fn say_refused(peer: RcpId, refusal: &Refusal) {
+fn say_refused(exchange: &Exchange, peer: RcpId, refusal: &Refusal) {
+    let meters = &exchange.meters;
+    meters.came(peer, Came::Refused, Some(refusal.reason), 1);
     let reason = refusal.reason.code();
     tracing::warn!(%peer, reason, what = refusal.what, "refused");
 }
@@ -415,7 +418,7 @@ async fn take_in_judged(exchange: &Exchange, peer: RcpId, judged: Judged) -> Sto
         inputs.push(take_in(exchange, peer, arrival).await?);
     }
     inputs.extend(judged.refusals.into_iter().map(|refusal| {
-        say_refused(peer, &refusal);
+        say_refused(exchange, peer, &refusal);
         Input::Refused(refusal)
     }));
     ControlFlow::Continue(inputs)
@@ -424,6 +427,9 @@ async fn take_in_judged(exchange: &Exchange, peer: RcpId, judged: Judged) -> Sto
 async fn take_in(exchange: &Exchange, peer: RcpId, arrival: Arrival) -> ControlFlow<End, Input> {
     if let Arrival::Bad { rcp, reason, .. } = &arrival {
         tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
+        exchange
+            .meters
+            .came(peer, Came::Quarantined, Some(*reason), 1);
     }
     let is_void = matches!(arrival, Arrival::VoidPackage { .. });
     let outcome = exchange.append(Item::Arrival(arrival)).await;
@@ -441,10 +447,14 @@ async fn take_in(exchange: &Exchange, peer: RcpId, arrival: Arrival) -> ControlF
                 ..Cost::default()
             };
             exchange.budgets.spend(peer, &cost, edge::now());
+            let records = done.facts.iter();
+            let records = records.filter(|fact| matches!(fact, Fact::Record { .. }));
+            let records = count(records.count());
+            exchange.meters.came(peer, Came::Accepted, None, records);
             ControlFlow::Continue(Input::Changed)
         }
         Err(StoreError::Refused(refusal)) => {
-            say_refused(peer, &refusal);
+            say_refused(exchange, peer, &refusal);
             ControlFlow::Continue(Input::Refused(refusal))
         }
         Err(error) => ControlFlow::Break(End::gently(error.to_string())),

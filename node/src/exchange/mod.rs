@@ -28,6 +28,7 @@ use corridor_store::{Done, Item, Store, StoreError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::edge;
+use crate::operate::metrics::Meters;
 use crate::status::Statuses;
 use budgets::Budgets;
 use tls::Tls;
@@ -46,6 +47,8 @@ pub struct Exchange {
     pub statuses: Arc<Statuses>,
     /// What each peer may still cost.
     pub budgets: Budgets,
+    /// The figures.
+    pub meters: Arc<Meters>,
     tls: Tls,
     changed: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
@@ -75,6 +78,7 @@ impl Exchange {
             store,
             statuses: Arc::default(),
             budgets: Budgets::default(),
+            meters: Arc::default(),
             tls,
             changed,
             stopped,

@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use age::secrecy::SecretString;
 use age::{Decryptor, Encryptor, Identity, Recipient, scrypt, x25519};
+use corridor_proto::UnixMillis;
 use corridor_store::{BackupError, Contents, Signer, StoreError, back_up, read_backup, restore};
 use zeroize::Zeroizing;
 
 use super::config::Config;
-use super::files::{FileError, create_folder, read_secret, rename, write_secret};
+use super::files::{FileError, create_folder, read_secret, rename, replace_secret, write_secret};
 use super::init::write_profile;
 use super::keys::KeyFolder;
 use crate::edge;
@@ -34,6 +35,8 @@ const PASSPHRASE_WORK_LOG2_MAX: u8 = 22;
 const KEYS_BYTES_MAX: u64 = 1024 * 1024;
 /// Says in a folder that a restore is under way: it may begin again.
 pub const UNDER_WAY: &str = "restore-under-way";
+/// Says when the last backup was made.
+const LAST: &str = "last-backup";
 /// The configuration, beside the folder of the keys.
 const CONFIG: &str = "config.toml";
 
@@ -235,9 +238,20 @@ fn write_locked<T>(
 /// # Errors
 /// [`Error`].
 pub fn create(data: &Path, out: &Path, lock: &Lock) -> Result<Contents, Error> {
-    write_locked(out, lock, |encrypted| {
+    let contents = write_locked(out, lock, |encrypted| {
         Ok(back_up(data, edge::now(), encrypted)?)
-    })
+    })?;
+    // The backup is whole whether or not it can be noted that there is one.
+    if let Err(error) = replace_secret(&data.join(LAST), contents.made.0.to_string().as_bytes()) {
+        tracing::warn!(%error, "it is not noted that a backup was made");
+    }
+    Ok(contents)
+}
+
+/// When the last backup of the node in `data` was made, as far as it was noted there.
+pub fn last(data: &Path) -> Option<UnixMillis> {
+    let text = fs::read_to_string(data.join(LAST)).ok()?;
+    text.trim().parse().ok().map(UnixMillis)
 }
 
 /// Writes the node's keys and configuration, to be kept apart from its backups.

@@ -130,7 +130,7 @@ pub static KEYS: [Key; 9] = [
         flag: "advertise",
         variable: "CORRIDOR_ADVERTISE",
         shape: Shape::List,
-        words: "Addresses that partners are told, as host:port; none for a node that only dials out",
+        words: "Addresses that partners are told, as host:port; none if the node only dials out",
     },
     Key {
         name: "four_eyes",
@@ -172,7 +172,7 @@ pub static KEYS: [Key; 9] = [
         flag: "name",
         variable: "CORRIDOR_NAMES",
         shape: Shape::Names,
-        words: "The name of the process in its languages, each as tag=name (in the file as a table)",
+        words: "The name of the process in its languages, each as tag=name (a table in the file)",
     },
 ];
 

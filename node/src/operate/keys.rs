@@ -119,7 +119,11 @@ impl KeyFolder {
         })
     }
 
-    fn read_tls(&self, name: &str) -> Result<TlsKey, FileError> {
+    /// Reads the transport key of that name: `peer` or `api`.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn read_tls(&self, name: &str) -> Result<TlsKey, FileError> {
         let text = |path: PathBuf| {
             let bytes = read_secret(&path)?;
             String::from_utf8(bytes).map_err(|_| FileError::Content {
@@ -263,6 +267,15 @@ impl TlsKey {
     /// [`FileError::Content`].
     pub fn hash(&self) -> Result<Hash, FileError> {
         certificate_key_hash(&self.der()?).ok_or_else(|| self.no_certificate())
+    }
+
+    /// The name of its files, and when its certificate ends, in milliseconds, if it can be read.
+    pub fn ends(&self) -> Option<(String, u64)> {
+        let der = self.der().ok()?;
+        let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(&der).ok()?;
+        let seconds = certificate.validity().not_after.timestamp();
+        let name = self.files.file_name()?.to_string_lossy().into_owned();
+        Some((name, u64::try_from(seconds).ok()?.saturating_mul(1_000)))
     }
 
     fn no_certificate(&self) -> FileError {

@@ -1,4 +1,4 @@
-//! Keeping a node: its configuration, its keys, its beginning.
+//! Keeping a node: its configuration, its keys, its beginning, and how it does.
 //!
 //! **Invariant:** no secret is ever logged or printed, and nothing that exists is overwritten.
 
@@ -7,8 +7,13 @@ pub mod audit;
 pub mod backup;
 pub mod config;
 pub mod descriptors;
+pub mod expose;
 pub mod files;
+pub mod health;
 pub mod init;
 pub mod keys;
 pub mod layers;
+pub mod metrics;
+pub mod pulse;
 pub mod rotate;
+pub mod snapshot;

@@ -64,20 +64,12 @@ impl Folder {
 }
 
 impl Folder {
-    /// Whether there is room for more than what must be written.
+    /// As [`ensure_room`].
     ///
     /// # Errors
     /// [`StoreError::NoRoom`]; nothing was tried.
     pub fn ensure_room(&self) -> Result<(), StoreError> {
-        match fs2::available_space(&self.journal) {
-            Ok(free) if free < RESERVE_BYTES => Err(StoreError::NoRoom {
-                path: self.journal.clone(),
-                free_mib: free >> 20,
-                reserve_mib: RESERVE_BYTES >> 20,
-            }),
-            // Where nobody can say, the write itself finds out.
-            Ok(_) | Err(_) => Ok(()),
-        }
+        ensure_room(&self.journal)
     }
 
     fn lost_end(&self) -> PathBuf {
@@ -109,6 +101,27 @@ impl Folder {
     /// Whether the journal was ever found to have lost acknowledged writes.
     pub fn has_lost_its_end(&self) -> bool {
         self.lost_end().exists()
+    }
+}
+
+/// Bytes that are free on the disk of a folder; `None` where nobody can say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    fs2::available_space(path).ok()
+}
+
+/// Whether there is room on the disk of a journal for more than what must be written.
+///
+/// # Errors
+/// [`StoreError::NoRoom`]; nothing was tried.
+pub(crate) fn ensure_room(journal: &Path) -> Result<(), StoreError> {
+    match fs2::available_space(journal) {
+        Ok(free) if free < RESERVE_BYTES => Err(StoreError::NoRoom {
+            path: journal.to_owned(),
+            free_mib: free >> 20,
+            reserve_mib: RESERVE_BYTES >> 20,
+        }),
+        // Where nobody can say, the write itself finds out.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ mod writer;
 
 pub use backup::{BackupError, Contents, back_up, read_backup, restore};
 pub use error::StoreError;
-pub use folder::create;
+pub use folder::{create, free_bytes};
 pub use open::{Opening, open};
 pub use verify::{Finding, Report, verify_store};
 pub use view::{Reads, View};

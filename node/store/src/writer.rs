@@ -7,10 +7,12 @@
 //! **Invariant:** no other code appends to the journal of a running node.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use corridor_proto::UnixMillis;
 use corridor_proto::key::SecretKey;
@@ -23,9 +25,9 @@ use corridor_rules::{Effect, Model};
 use crate::codec;
 use crate::compaction::{self, Round};
 use crate::error::StoreError;
-use crate::folder::Folder;
+use crate::folder::{Folder, ensure_room};
 use crate::index::{Batch, Index, Overlay};
-use crate::journal::{Journal, NewFrame, Place, Reader};
+use crate::journal::{Damage, Journal, JournalError, NewFrame, Place, Reader};
 use crate::recent::{Changed, Recent};
 use crate::row_codec::{place_in, place_out};
 use crate::view::{Reads, View, Work};
@@ -74,6 +76,7 @@ pub struct Done {
 
 type Answer = Box<dyn FnOnce(Result<Done, StoreError>) + Send>;
 type Hook = Box<dyn Fn(u64) + Send + Sync>;
+type SyncHook = Box<dyn Fn(Duration) + Send + Sync>;
 
 enum Message {
     Item(Box<Item>, UnixMillis, Answer),
@@ -98,6 +101,12 @@ struct Shared {
     recent: RwLock<Recent>,
     work: Arc<Work>,
     hooks: RwLock<Vec<Hook>>,
+    /// Hears how long each group took to become durable.
+    on_sync: RwLock<Option<SyncHook>>,
+    /// Why the writer writes nothing more, if so.
+    stopped: RwLock<Option<String>>,
+    damage: Option<Damage>,
+    journal: PathBuf,
 }
 
 impl Store {
@@ -119,13 +128,16 @@ impl Store {
             recent,
             work: Arc::default(),
             hooks: RwLock::new(Vec::new()),
+            on_sync: RwLock::new(None),
+            stopped: RwLock::new(None),
+            damage: journal.is_read_only().cloned(),
+            journal: folder.journal.clone(),
         });
         let (inbox, items) = mpsc::channel();
         let writer = Writer {
             folder,
             journal,
             shared: Arc::clone(&shared),
-            stopped: None,
             pending,
             round: Round::default(),
         };
@@ -204,6 +216,22 @@ impl Store {
             .push(Box::new(hook));
     }
 
+    /// Calls `hook` with how long each group of facts took to become durable.
+    pub fn on_sync(&self, hook: impl Fn(Duration) + Send + Sync + 'static) {
+        let place = self.shared.on_sync.write();
+        *place.unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hook));
+    }
+
+    /// Why nothing can be written now, if so: an error that ended the writer, damage, a full disk.
+    pub fn obstacle(&self) -> Option<StoreError> {
+        let shared = &self.shared;
+        let damage = || Some(JournalError::ReadOnly(shared.damage.clone()?).into());
+        let stopped = shared.stopped().map(StoreError::Stopped);
+        stopped
+            .or_else(damage)
+            .or_else(|| ensure_room(&shared.journal).err())
+    }
+
     /// Ends the writer after what was put before it, and writes the index out.
     ///
     /// # Errors
@@ -223,12 +251,18 @@ impl Store {
     }
 }
 
+impl Shared {
+    fn stopped(&self) -> Option<String> {
+        let stopped = self.stopped.read();
+        stopped.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 struct Writer {
     /// Its lock is kept while the writer lives.
     folder: Folder,
     journal: Journal,
     shared: Arc<Shared>,
-    stopped: Option<String>,
     /// What is still to be erased.
     pending: BTreeSet<Place>,
     round: Round,
@@ -269,15 +303,17 @@ impl Writer {
     }
 
     fn stop_if_final(&mut self, error: &StoreError) {
-        if error.is_final() && self.stopped.is_none() {
+        let stopped = self.shared.stopped.write();
+        let mut stopped = stopped.unwrap_or_else(PoisonError::into_inner);
+        if error.is_final() && stopped.is_none() {
             tracing::error!(%error, "store stopped writing");
-            self.stopped = Some(error.to_string());
+            *stopped = Some(error.to_string());
         }
     }
 
     fn item(&mut self, item: Item, now: UnixMillis) -> Result<Done, StoreError> {
-        if let Some(why) = &self.stopped {
-            return Err(StoreError::Stopped(why.clone()));
+        if let Some(why) = self.shared.stopped() {
+            return Err(StoreError::Stopped(why));
         }
         if !self.pending.is_empty() {
             self.erase();
@@ -299,7 +335,7 @@ impl Writer {
             facts.iter().map(codec::frame).collect();
         // A crash before this line loses the item, which nobody was told of; after it, the next
         // start takes it in.
-        let places = self.journal.append(&frames?)?;
+        let places = self.append(&frames?)?;
         let revision = self.take_in(&facts, &places);
         tell(&facts);
         if let Some(key) = new_key {
@@ -317,6 +353,21 @@ impl Writer {
         }
         self.tell_hooks(revision);
         Ok(Done { facts, revision })
+    }
+
+    /// Appends a group, and tells how long that took.
+    fn append(&mut self, frames: &[NewFrame<'_>]) -> Result<Vec<Place>, StoreError> {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "for a figure, and for no decision"
+        )]
+        let began = Instant::now();
+        let places = self.journal.append(frames)?;
+        let hook = self.shared.on_sync.read();
+        if let Some(hook) = hook.unwrap_or_else(PoisonError::into_inner).as_ref() {
+            hook(began.elapsed());
+        }
+        Ok(places)
     }
 
     fn decide(

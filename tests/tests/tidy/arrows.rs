@@ -33,7 +33,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("edge", &[]),
     ("exchange", &["edge", "limits", "operate", "status"]),
     ("limits", &[]),
-    ("operate", &["edge", "limits"]),
+    ("operate", &["edge", "limits", "status"]),
     (
         "run",
         &[

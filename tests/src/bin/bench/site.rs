@@ -88,6 +88,7 @@ impl Site {
         let listeners = Listeners {
             peers: TcpListener::bind(config.peer_listen).await?,
             api: TcpListener::bind(config.api_listen).await?,
+            metrics: None,
         };
         Ok(start(&self.data, listeners, &mut |_, _| {}).await?)
     }
