@@ -4,6 +4,7 @@
 mod audit_command;
 mod backup_command;
 mod config_command;
+mod look_command;
 mod token_command;
 
 use std::io::IsTerminal;
@@ -79,6 +80,15 @@ enum Command {
     /// Show the configuration and where it comes from, or check it.
     #[command(subcommand)]
     Config(config_command::Command),
+    /// Say how the node does: whether it runs, its partners, its store.
+    Status(look_command::Status),
+    /// Say what is wrong with the node and the machine under it, and what to do, in words that can
+    /// be forwarded as they are.
+    #[command(after_help = look_command::DOCTOR_CODES)]
+    Doctor(look_command::Doctor),
+    /// Say whether the running node serves; for service managers and containers.
+    #[command(after_help = look_command::HEALTH_CODES)]
+    Health(look_command::Health),
     /// Check every signature, hash, root and erasure of a stopped node.
     VerifyStore {
         /// Folder with the node's data.
@@ -177,6 +187,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Serve { data, flags } => serve(data, flags).await,
         Command::Config(command) => config_command::run(command),
+        Command::Status(status) => look_command::status(&status),
+        Command::Doctor(doctor) => look_command::doctor(doctor).await,
+        Command::Health(health) => look_command::health(health).await,
         Command::Backup(command) => {
             tokio::task::spawn_blocking(move || backup_command::run(command)).await?
         }

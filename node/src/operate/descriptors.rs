@@ -8,8 +8,8 @@ pub fn places() -> (usize, usize) {
     share(open_files(&limits))
 }
 
-/// The soft limit of open files, as Linux tells it; elsewhere none is known.
-fn open_files(limits: &str) -> Option<usize> {
+/// The soft limit of open files, as Linux tells it in `/proc/*/limits`; elsewhere none is known.
+pub fn open_files(limits: &str) -> Option<usize> {
     let line = limits
         .lines()
         .find_map(|line| line.strip_prefix("Max open files"));

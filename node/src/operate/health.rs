@@ -2,7 +2,8 @@
 //!
 //! A service is serving as long as it answers reading. What a node cannot do while it can still be
 //! read has names of its own ([`WRITES`], [`SIGNS`], and the exchange between nodes), so that a
-//! full disk takes no reading away. **Invariant:** nothing of records, partners or reasons is in it.
+//! full disk takes no reading away. **Invariant:** nothing of records, partners or reasons is in
+//! it.
 
 use std::collections::BTreeSet;
 

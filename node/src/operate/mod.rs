@@ -3,10 +3,12 @@
 //! **Invariant:** no secret is ever logged or printed, and nothing that exists is overwritten.
 
 pub mod access;
+pub mod ask;
 pub mod audit;
 pub mod backup;
 pub mod config;
 pub mod descriptors;
+pub mod doctor;
 pub mod expose;
 pub mod files;
 pub mod health;

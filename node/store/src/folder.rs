@@ -15,7 +15,7 @@ use crate::journal::{Journal, NewFrame, Options};
 /// First line of the format file.
 const FORMAT: &str = "corridor-data 1\n";
 const FORMAT_FILE: &str = "format";
-const LOCK_FILE: &str = "lock";
+pub(crate) const LOCK_FILE: &str = "lock";
 
 /// Room that stays free on the disk: for what must be written even then, erasures and the end of a
 /// segment; for one segment that is compacted, which gives room back; and for the index, since sled

@@ -3,4 +3,6 @@
 #![allow(clippy::expect_used)]
 
 mod config;
+mod doctor;
 mod office;
+mod serve;

@@ -1,7 +1,8 @@
 //! A node's folder, and the binary that keeps it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -109,4 +110,77 @@ fn free() -> String {
 /// The text of a file.
 pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path).expect("a file")
+}
+
+/// A node that runs, ended with the test.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Office {
+    /// Starts the node with these words more, and waits until it serves.
+    pub fn start(&self, words: &[&str]) -> Process {
+        let log = self.folder.path().join("log");
+        let file = std::fs::File::create(&log).expect("a log");
+        let mut command = self.command(&["serve"]);
+        let child = command.args(words).stderr(file).spawn().expect("it starts");
+        let mut process = Process { child, log };
+        process.until("it serves", |process| {
+            process.said().contains("serving") && self.data().join("status.json").exists()
+        });
+        process
+    }
+}
+
+impl Process {
+    /// What it logged.
+    pub fn said(&self) -> String {
+        read(&self.log)
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_none()
+    }
+
+    /// Its exit code, once it has ended.
+    pub fn code(&mut self) -> Option<i32> {
+        let mut code = None;
+        self.until("it has ended", |process| {
+            let ended = process.child.try_wait().expect("its state");
+            code = ended.map(|status| status.code());
+            ended.is_some()
+        });
+        code.flatten()
+    }
+
+    /// Waits until something is so.
+    pub fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
+        let (sender, patience) = std::sync::mpsc::channel::<()>();
+        for _ in 0..2_000 {
+            if is_so(self) {
+                drop(sender);
+                return;
+            }
+            // Nobody sends: it is a pause.
+            let _ = patience.recv_timeout(Duration::from_millis(10));
+        }
+        panic!("waited in vain until {what}: {}", self.said());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended; then there is nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
