@@ -37,7 +37,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
             if json {
                 println!("{}", serde_json::to_string(&entry).unwrap_or_default());
             } else {
-                println!("{}", line(&entry));
+                println!("{}", visible(&line(&entry)));
             }
         })?,
         Command::Verify { data, since } => {
@@ -56,10 +56,16 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
     Ok(holds(&chain))
 }
 
-/// Notes what was done at this computer.
-pub fn note(data: &Path, act: &str, about: Vec<String>) -> anyhow::Result<()> {
+/// Notes what was done at this computer. It is done: what cannot be noted is said, and no more.
+pub fn note(data: &Path, act: &str, about: Vec<String>) {
     let entry = Entry::at_this_computer(act, about, edge::now());
-    Ok(Audit::of(data).note(&entry)?)
+    if let Err(error) = Audit::of(data).note(&entry) {
+        eprintln!(
+            "The audit does not say so: {error}. Keep {} as it is, and see whether the disk is \
+             full; corridor-node audit verify says more.",
+            data.join("audit.log").display()
+        );
+    }
 }
 
 fn holds(chain: &Chain) -> bool {
@@ -70,6 +76,17 @@ fn holds(chain: &Chain) -> bool {
         );
     }
     chain.broken.is_none()
+}
+
+/// Without what would move a cursor, begin a line or turn the direction of writing.
+fn visible(text: &str) -> String {
+    let is_hidden = |one: char| {
+        one.is_control()
+            || matches!(one, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|one| if is_hidden(one) { '\u{fffd}' } else { one })
+        .collect()
 }
 
 fn line(entry: &Entry) -> String {

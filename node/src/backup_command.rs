@@ -109,7 +109,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Create { data, out, lock } => {
             let contents = backup::create(&data, &out, &lock.lock()?)?;
-            note(&data, "backup create", vec![out.display().to_string()])?;
+            note(&data, "backup create", vec![out.display().to_string()]);
             say("Backed up", &contents);
             println!("It has no keys: corridor-node backup keys writes those, to be kept apart.");
             println!(
@@ -119,7 +119,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Keys { data, out, lock } => {
             backup::create_keys(&data, &out, &lock.lock()?)?;
-            note(&data, "backup keys", vec![out.display().to_string()])?;
+            note(&data, "backup keys", vec![out.display().to_string()]);
             println!("The keys and the configuration are in {}.", out.display());
             println!("Keep it apart from the backups; write it again after each rotation.");
         }
@@ -145,7 +145,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
                 );
             }
             let contents = backup::restore_node(&data, &from, &keys, &open.lock()?)?;
-            note(&data, "backup restore", vec![from.display().to_string()])?;
+            note(&data, "backup restore", vec![from.display().to_string()]);
             say("Restored", &contents);
             println!(
                 "It signs nothing yet. Next: corridor-node serve --data {}",

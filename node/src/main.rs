@@ -177,7 +177,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         } => {
             let config = flags.over(None)?.config;
             let made = init::init(&data, &recovery_out, &config)?;
-            audit_command::note(&data, "init", vec![made.rcp.to_string()])?;
+            audit_command::note(&data, "init", vec![made.rcp.to_string()]);
             println!("Made the node {}.", made.rcp);
             println!("The recovery key is in {}.", made.recovery.display());
             println!("Keep two copies in two safes, off this machine, and delete that file.");
@@ -202,7 +202,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         } => {
             let rotated = tokio::task::spawn_blocking(move || {
                 let rotated = rotate::rotate(&data, &recovery, &recovery_out, compromised_since)?;
-                audit_command::note(&data, "rotate-key", vec![format!("key event {rotated}")])?;
+                audit_command::note(&data, "rotate-key", vec![format!("key event {rotated}")]);
                 anyhow::Ok(rotated)
             });
             say_rotated(rotated.await??);
@@ -266,7 +266,9 @@ async fn serve(data: PathBuf, flags: Flags) -> anyhow::Result<bool> {
         }
     })
     .await?;
-    audit_command::note(&data, "serve", vec![env!("CARGO_PKG_VERSION").to_owned()])?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let four_eyes = format!("four_eyes {}", config.four_eyes);
+    audit_command::note(&data, "serve", vec![version, four_eyes]);
     if let Some(why) = &node.opening.index_rebuilt {
         tracing::warn!(why, "the index was rebuilt from the journal");
     }

@@ -71,7 +71,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
             let place = out.map(|out| place(&data, out, address)).transpose()?;
             let token = Access::of(&data).create(&roles, &label, expires)?;
             let words = roles.iter().map(|role| role.word().to_owned());
-            note(&data, "token create", words.chain([label]).collect())?;
+            note(&data, "token create", words.chain([label]).collect());
             match place {
                 Some(place) => {
                     let text = profile_text(&place.address, &place.server_key, &token);
@@ -109,7 +109,7 @@ pub fn run(command: Command) -> anyhow::Result<bool> {
         Command::Revoke { data, id } => match Access::of(&data).revoke(&id, edge::now())? {
             Some(entry) => {
                 println!("The token {id} ({}) opens nothing any more.", entry.label);
-                note(&data, "token revoke", vec![id, entry.label])?;
+                note(&data, "token revoke", vec![id, entry.label]);
             }
             None => bail!("there is no token {id}; corridor-node token list shows them"),
         },
@@ -128,6 +128,10 @@ struct Place {
 fn place(data: &Path, out: PathBuf, address: Option<String>) -> anyhow::Result<Place> {
     if out.exists() {
         bail!("{} is there already; name a new file", out.display());
+    }
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        bail!("there is no folder for {}; make it first", out.display());
     }
     let keys = KeyFolder::of(data).read()?;
     let listens = || Config::read(data).map(|config| config.api_listen.to_string());

@@ -1,11 +1,13 @@
 //! Who did what, and what was refused: the audit of a node that people use and strangers try.
 
-use anyhow::{Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use corridor_client::{Client, Profile, RecordName, v1};
 use corridor_node::operate::access::Role;
 use corridor_node::operate::audit::{Audit, Entry};
 use corridor_proto::kinds::Kind;
-use corridor_tests::nodes::{Office, practice};
+use corridor_tests::nodes::{Office, practice, until};
 use corridor_tests::raw::Caller;
 
 /// All lines, which hold together.
@@ -54,5 +56,74 @@ async fn acts_and_refusals_are_in_the_audit_and_no_text_is() -> Result<()> {
         let has = bytes.windows(text.len()).any(|at| at == text.as_bytes());
         assert!(!has, "{text}");
     }
+    Ok(())
+}
+
+/// Whoever hangs up before the answer ends neither the act nor its line.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_for_a_caller_who_hung_up_is_in_the_audit() -> Result<()> {
+    let office = Office::open("Rabat Process", true).await?;
+    let profile = office.profile_of("Hasty", &[Role::Clearer])?;
+    let client = Client::connect(&Profile::read(&profile)?).await?;
+    let circles = ["public".to_owned()];
+    let mut names: Vec<RecordName> = Vec::new();
+    for n in 0..24 {
+        let draft = client
+            .create_draft(Kind::Practice, practice(&format!("Text {n}")))
+            .await?;
+        names.push(draft.name.parse()?);
+    }
+    for (n, name) in names.iter().enumerate() {
+        let patience = Duration::from_micros(100 * u64::try_from(n)?);
+        let waited = tokio::time::timeout(patience, client.publish(name, &circles)).await;
+        drop(waited);
+    }
+    let noted = |name: &RecordName| {
+        lines(&office).is_ok_and(|lines| {
+            let name = name.to_string();
+            let is_it = |line: &Entry| line.outcome == "OK" && line.about.contains(&name);
+            lines.iter().any(is_it)
+        })
+    };
+    let held = |name: &&RecordName| office.holds(&office, name.record);
+    until("each act has its line", || {
+        names.iter().filter(held).all(noted)
+    })
+    .await?;
+    let published = names.iter().filter(held).count();
+    assert!(published > 0, "some were carried out");
+    let all_ok = lines(&office)?
+        .iter()
+        .filter(|line| line.outcome == "OK")
+        .count();
+    assert_eq!(all_ok, published);
+    Ok(())
+}
+
+/// Names that are none are not noted, however long: the audit stays whole and readable.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callers_own_words_are_not_in_the_audit() -> Result<()> {
+    let office = Office::open("Lima Group", true).await?;
+    let profile = office.profile_of("Verbose", &[Role::Editor])?;
+    let token = std::fs::read_to_string(profile)?;
+    let token = token
+        .lines()
+        .find_map(|line| line.strip_prefix("token = \""));
+    let token = token.context("a token")?.trim_end_matches('"').to_owned();
+    let mut caller = Caller::of(&office, Some(token)).await?;
+    for name in [
+        "x".repeat(900_000),
+        "rcps/\n2026 Noura PublishRecord OK".to_owned(),
+    ] {
+        let etag = String::new();
+        let asked = v1::DeleteDraftRequest { name, etag };
+        caller.call("RecordService/DeleteDraft", &asked).await?;
+    }
+    let entries = lines(&office)?;
+    assert_eq!(entries.len(), 2);
+    assert!(
+        entries.iter().all(|entry| entry.about.is_empty()),
+        "{entries:?}"
+    );
     Ok(())
 }

@@ -14,7 +14,10 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// What an office would be told some days from now.
 fn in_days(office: &Office, days: u64) -> Vec<Need> {
     let now = edge::now().plus(days * DAY_MS);
-    office.desk().store().read(|view| needs(view, now))
+    office
+        .desk()
+        .store()
+        .read(|view| needs(view, now, |_| true))
 }
 
 fn codes(needs: &[Need]) -> Vec<&'static str> {
@@ -41,7 +44,7 @@ async fn a_draft_waits_for_whoever_may_act() -> Result<()> {
     let told = clearer.needs().await?;
     assert_eq!(
         told[0].sentence,
-        "somebody asks you to clear \u{201c}A desk\u{201d}."
+        "somebody asks that \u{201c}A desk\u{201d} be cleared."
     );
     assert_eq!(
         (told[0].about.as_str(), told.len()),

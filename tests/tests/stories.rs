@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use corridor_client::{RecordName, body, read_proof_file, v1};
+use corridor_client::{CheckedRecord, RecordName, body, read_proof_file, v1};
 use corridor_node::demo::records::demonstration_records;
 use corridor_proto::RecordId;
 use corridor_proto::kinds::Kind;
@@ -137,10 +137,14 @@ async fn story_12_a_new_node_joins() -> Result<()> {
             .publish("For partners", &[other.circle("federation")?])
             .await?;
         new.pair(other).await?;
+        let refused = other.admit("federation", &[&new]).await;
+        assert!(refused.is_err(), "nobody is admitted before trust is set");
         let seen = says(&new, "peer list").await?;
         let name = other.client().await?.node().await?.display_names.remove(0);
         assert!(seen.contains(&name), "its profile is visible: {seen}");
-        assert!(!new.holds(other, all), "nothing flows before trust is set");
+        let told = new.client().await?.records(Some(other.rcp), false).await?;
+        let is_apart = |found: &CheckedRecord| found.record.unconfirmed;
+        assert!(told.iter().all(is_apart), "what is public is shown apart");
         let number = new.desk().safety_number(other.rcp).await;
         assert_eq!(
             number,

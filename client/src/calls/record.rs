@@ -71,11 +71,24 @@ impl Client {
         name: &RecordName,
         circles: &[String],
     ) -> Result<v1::Record, ClientError> {
+        self.publish_meant(name, circles, "").await
+    }
+
+    /// The same, of the draft with this etag and no other; empty means any.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the reason `CHANGED_MEANWHILE` if another one is there.
+    pub async fn publish_meant(
+        &self,
+        name: &RecordName,
+        circles: &[String],
+        etag: &str,
+    ) -> Result<v1::Record, ClientError> {
         let message = v1::PublishRecordRequest {
             name: name.to_string(),
             circles: circles.to_vec(),
             validate_only: false,
-            ..Default::default()
+            etag: etag.to_owned(),
         };
         let answer = self
             .write(message, |channel, request| async move {

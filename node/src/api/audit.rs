@@ -1,9 +1,10 @@
 //! Notes in the audit what a caller did and what was refused.
 //!
-//! **Invariant:** an act is noted, durably, before its caller has the answer; reading is not noted,
-//! being refused is.
+//! **Invariant:** an act is noted, durably, before its caller has the answer, and whether or not
+//! the caller waits for it; reading is not noted, being refused is. What cannot be noted is logged.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,23 +27,34 @@ tokio::task_local! {
     static ABOUT: RefCell<Vec<String>>;
 }
 
+/// Letters of a call that are noted.
+const CALL_CHARS: usize = 100;
 /// The outcome of a call that was carried out.
 const DONE: &str = "OK";
+/// Noted of a call that changes nothing.
+const ONLY_ASKS: &str = "changes nothing";
+/// What no token stands for.
+const NOBODY: &str = "";
 /// Names of a call that are noted.
 const ABOUT_MAX: usize = 256;
 /// Calls that only read, and drafts, of which the journal knows who wrote them.
 const READS: [&str; 6] = ["Get", "List", "Watch", "Prove", "Preview", "Explain"];
 const WRITES: [&str; 2] = ["CreateDraft", "UpdateDraft"];
 
-/// Says that the call under way is about this.
-pub fn about(name: &str) {
+/// Says that the call under way is about this: a name of ours, never a caller's own words.
+pub fn about(name: String) {
     // Outside a call nobody asks.
     let _ = ABOUT.try_with(|names| {
         let mut names = names.borrow_mut();
-        if names.len() < ABOUT_MAX && !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+        if names.len() < ABOUT_MAX && !names.contains(&name) {
+            names.push(name);
         }
     });
+}
+
+/// Says that the call under way only asks what would be, and changes nothing.
+pub fn only_asks() {
+    about(ONLY_ASKS.to_owned());
 }
 
 /// Puts [`Noting`] around a service.
@@ -65,53 +77,51 @@ impl NotingLayer {
     }
 
     /// Writes the line of a call that is over.
-    fn note(&self, call: String, token: Option<String>, about: Vec<String>, outcome: String) {
+    fn note(&self, holder: Option<&Holder>, call: String, about: Vec<String>, outcome: String) {
         let now = edge::now();
-        let mut about = about;
-        if outcome != DONE {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            match refused.passes(now) {
-                None => return,
-                Some(0) => {}
-                Some(more) => about.push(format!("and {more} more in an earlier minute")),
-            }
-        }
-        let holder = token.and_then(|token| self.access.holder(&token, now));
-        let known = |holder: Holder| (holder.label.clone(), holder.id().to_owned());
-        let nobody = || ("nobody known".to_owned(), String::new());
-        let (who, token) = holder.map_or_else(nobody, known);
-        let entry = Entry {
+        let token = holder.map_or(NOBODY, Holder::id).to_owned();
+        let mut entry = Entry {
             time: rfc3339(now),
-            who,
-            token,
+            who: holder.map_or_else(|| "nobody known".to_owned(), |one| one.label.clone()),
+            token: token.clone(),
             act: call,
             about,
             outcome,
         };
+        if entry.outcome != DONE {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(unsaid) = refused.passes(&token, now) else {
+                return;
+            };
+            if unsaid > 0 {
+                entry
+                    .about
+                    .push(format!("and {unsaid} refusals more in an earlier minute"));
+            }
+        }
         if let Err(error) = self.audit.note(&entry) {
             tracing::error!(%error, act = entry.act, "an act is not in the audit");
         }
     }
 }
 
-/// Refusals of one minute: whoever is refused without end fills no disk.
+/// Refusals of each caller in one minute: whoever is refused without end fills no disk, and hides
+/// nobody else's refusals.
 #[derive(Debug, Default)]
-struct Refused {
-    minute: u64,
-    count: u64,
-}
+struct Refused(HashMap<String, (u64, u64)>);
 
 impl Refused {
-    /// Whether one more is noted, and then of how many nothing was said before it.
-    fn passes(&mut self, now: UnixMillis) -> Option<u64> {
+    /// Whether one more of a caller is noted, and then of how many nothing was said before it.
+    fn passes(&mut self, token: &str, now: UnixMillis) -> Option<u64> {
         let minute = now.0 / 60_000;
+        let (at, count) = self.0.entry(token.to_owned()).or_insert((minute, 0));
         let mut unsaid = 0;
-        if minute != self.minute {
-            unsaid = self.count.saturating_sub(REFUSALS_NOTED_A_MINUTE);
-            *self = Self { minute, count: 0 };
+        if *at != minute {
+            unsaid = count.saturating_sub(REFUSALS_NOTED_A_MINUTE);
+            (*at, *count) = (minute, 0);
         }
-        self.count += 1;
-        (self.count <= REFUSALS_NOTED_A_MINUTE).then_some(unsaid)
+        *count += 1;
+        (*count <= REFUSALS_NOTED_A_MINUTE).then_some(unsaid)
     }
 }
 
@@ -151,19 +161,30 @@ where
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         let layer = self.layer.clone();
-        Box::pin(ABOUT.scope(RefCell::default(), async move {
-            let call = call_of(request.uri().path());
-            let token = bearer(request.headers()).map(str::to_owned);
+        let Some(call) = call_of(request.uri().path()) else {
+            return Box::pin(async move { inner.call(request).await });
+        };
+        // Who calls is known before what they do may end their token.
+        let token = bearer(request.headers());
+        let holder = token.and_then(|token| layer.access.holder(token, edge::now()));
+        // In a task of its own: whoever hangs up ends neither the act nor its line.
+        let done = tokio::spawn(ABOUT.scope(RefCell::default(), async move {
             let answer = inner.call(request).await?;
             let outcome = outcome(answer.headers());
             if is_noted(&call, &outcome) {
                 let about = ABOUT.with(RefCell::take);
-                let write = move || layer.note(call, token, about, outcome);
+                let write = move || layer.note(holder.as_ref(), call, about, outcome);
                 // It panics for nobody, and whoever waits for the answer waits for the line.
                 let _ = tokio::task::spawn_blocking(write).await;
             }
             Ok(answer)
-        }))
+        }));
+        Box::pin(async move {
+            done.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a call ended before its answer");
+                Ok(Status::internal("this call ended before its answer").into_http())
+            })
+        })
     }
 }
 
@@ -173,10 +194,10 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     value.strip_prefix("Bearer ")
 }
 
-/// `RecordService/PublishRecord` of a path.
-fn call_of(path: &str) -> String {
-    let call = path.strip_prefix("/corridor.v1.").unwrap_or(path);
-    call.chars().take(100).collect()
+/// `RecordService/PublishRecord` of a path; `None` for what is no call of ours.
+fn call_of(path: &str) -> Option<String> {
+    let call = path.strip_prefix("/corridor.v1.")?;
+    Some(call.chars().take(CALL_CHARS).collect())
 }
 
 /// `OK`, or why the call was refused.
@@ -231,12 +252,22 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_refused_without_end_fills_no_disk() {
+    fn whoever_is_refused_without_end_fills_no_disk_and_hides_nobody() {
         let mut refused = Refused::default();
         let now = UnixMillis(600_000);
-        let noted = (0..1_000).filter_map(|_| refused.passes(now));
+        let noted = (0..1_000).filter_map(|_| refused.passes(NOBODY, now));
         assert_eq!(noted.collect::<Vec<_>>(), vec![0; 60]);
-        assert_eq!(refused.passes(UnixMillis(700_000)), Some(940));
-        assert_eq!(refused.passes(UnixMillis(700_000)), Some(0));
+        assert_eq!(refused.passes("somebody", now), Some(0));
+        assert_eq!(refused.passes(NOBODY, UnixMillis(700_000)), Some(940));
+        assert_eq!(refused.passes(NOBODY, UnixMillis(700_000)), Some(0));
+    }
+
+    #[test]
+    fn only_calls_of_ours_are_noted() {
+        let call = call_of("/corridor.v1.RecordService/PublishRecord");
+        assert_eq!(call.as_deref(), Some("RecordService/PublishRecord"));
+        assert_eq!(call_of("/grpc.health.v1.Health/Check"), None);
+        let long = format!("/corridor.v1.{}", "x".repeat(1_000_000));
+        assert_eq!(call_of(&long).map(|call| call.len()), Some(CALL_CHARS));
     }
 }

@@ -1,5 +1,5 @@
 //! Resource names: `rcps/{rcp}`, `rcps/{rcp}/records/{record}`, `rcps/{rcp}/circles/{log}`. What is
-//! read here of a call is what the call is about.
+//! understood of them here is what a call is about.
 
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::Model;
@@ -29,9 +29,9 @@ pub fn circle(owner: &RcpId, log: &LogId) -> String {
 /// # Errors
 /// `INVALID_ARGUMENT` about `field`.
 pub fn parse_rcp(field: &str, name: &str) -> Result<RcpId, Status> {
-    about(name);
-    name.strip_prefix("rcps/")
-        .and_then(|id| id.parse().ok())
+    let found = name.strip_prefix("rcps/").and_then(|id| id.parse().ok());
+    found
+        .inspect(|id| about(rcp(id)))
         .ok_or_else(|| status::bad_field(field, "is not of the form rcps/{rcp}"))
 }
 
@@ -40,7 +40,6 @@ pub fn parse_rcp(field: &str, name: &str) -> Result<RcpId, Status> {
 /// # Errors
 /// `INVALID_ARGUMENT` about `field`.
 pub fn parse_record(field: &str, name: &str) -> Result<RecordKey, Status> {
-    about(name);
     let read = || {
         let (rcp, record) = name.strip_prefix("rcps/")?.split_once("/records/")?;
         Some(RecordKey {
@@ -48,7 +47,9 @@ pub fn parse_record(field: &str, name: &str) -> Result<RecordKey, Status> {
             record: record.parse().ok()?,
         })
     };
-    read().ok_or_else(|| status::bad_field(field, "is not of the form rcps/{rcp}/records/{record}"))
+    read()
+        .inspect(|key| about(record(key)))
+        .ok_or_else(|| status::bad_field(field, "is not of the form rcps/{rcp}/records/{record}"))
 }
 
 /// Finds a circle of ours by its name for people or its resource name.
@@ -56,7 +57,6 @@ pub fn parse_record(field: &str, name: &str) -> Result<RecordKey, Status> {
 /// # Errors
 /// `NOT_FOUND`.
 pub fn find_circle(model: &Model, name: &str) -> Result<LogId, Status> {
-    about(name);
     let by_resource = || {
         let (_, log) = name.strip_prefix("rcps/")?.split_once("/circles/")?;
         let id: LogId = log.parse().ok()?;
@@ -70,6 +70,10 @@ pub fn find_circle(model: &Model, name: &str) -> Result<LogId, Status> {
     by_name()
         .or_else(by_resource)
         .or_else(by_partner)
+        .inspect(|log| match log.name.as_str() {
+            "" => about(circle(&log.owner, &log.id)),
+            name => about(name.to_owned()),
+        })
         .map(|log| log.id)
         .ok_or_else(|| status::not_found("circle", name))
 }

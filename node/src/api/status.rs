@@ -148,6 +148,8 @@ fn of_refusal(refusal: &DeskRefusal) -> (Code, &'static str) {
         DeskRefusal::Unknown { .. } => (Code::NotFound, "NOT_FOUND"),
         DeskRefusal::Withdrawn(_) => (Code::FailedPrecondition, "WITHDRAWN"),
         DeskRefusal::ChangedMeanwhile(_) => (Code::Aborted, "CHANGED_MEANWHILE"),
+        DeskRefusal::NoWriter(_) => (Code::FailedPrecondition, "NO_WRITER"),
+        DeskRefusal::GivenBack(_) => (Code::FailedPrecondition, "GIVEN_BACK"),
         DeskRefusal::FourEyes { .. } => (Code::FailedPrecondition, "FOUR_EYES"),
         DeskRefusal::NoSuchVersion { .. } => (Code::InvalidArgument, "NO_SUCH_VERSION"),
         DeskRefusal::NoCircle(_) => (Code::FailedPrecondition, "NO_CIRCLE"),

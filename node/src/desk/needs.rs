@@ -2,9 +2,13 @@
 //!
 //! **Invariant:** nothing here is decided; each need says what is so and who may act.
 
+use corridor_proto::evidence::Proved;
 use corridor_proto::kinds::{self, Shown};
 use corridor_proto::{RcpId, RecordId, UnixMillis, v1};
 use corridor_rules::draft::{Step, Taken};
+use corridor_rules::evidence::Kept;
+use corridor_rules::limits::ERASE_DELAY_MS;
+use corridor_rules::row::RecordKey;
 use corridor_rules::{Log, PeerState, Sort};
 use corridor_store::View;
 
@@ -52,20 +56,50 @@ pub struct Need {
     pub sentence: String,
 }
 
-/// All that waits, the gravest first.
-pub fn needs(view: &View<'_>, now: UnixMillis) -> Vec<Need> {
+/// All that waits for those who may act, the gravest first and of one sort the oldest; of each sort
+/// at most a hundred, and then how many more.
+pub fn needs(view: &View<'_>, now: UnixMillis, may_act: impl Fn(For) -> bool) -> Vec<Need> {
     let mut needs: Vec<Need> = stopped(view).into_iter().collect();
     needs.extend(view.peers.keys().flat_map(|rcp| of_peer(view, rcp, now)));
-    needs.extend(unconfirmed(view, now).take(NEEDS_MAX));
-    let mut drafts: Vec<Need> = view
+    needs.extend(unconfirmed(view, now));
+    needs.retain(|need| may_act(need.who));
+    let mut drafts: Vec<(Step, &Taken, RecordId)> = view
         .drafts
         .keys()
-        .filter_map(|record| of_draft(view, *record))
-        .take(NEEDS_MAX)
+        .filter_map(|record| {
+            let last = view.drafts.history(record)?.last()?;
+            may_act(turn(last.step)?).then_some((last.step, last, *record))
+        })
         .collect();
-    drafts.sort_by_key(|need| need.since);
-    needs.extend(drafts);
+    drafts.sort_by_key(|(step, taken, record)| (step.code(), taken.at, *record));
+    for of_one_step in drafts.chunk_by(|one, other| one.0 == other.0) {
+        let told = of_one_step.iter().take(NEEDS_MAX);
+        needs.extend(told.filter_map(|(_, taken, record)| of_draft(view, taken, *record)));
+        let more = of_one_step.len().saturating_sub(NEEDS_MAX);
+        if let (Some((step, ..)), true) = (of_one_step.first(), more > 0) {
+            needs.extend(turn(*step).map(|who| and_more(who, more)));
+        }
+    }
     needs
+}
+
+/// Whose turn it is after a step.
+const fn turn(step: Step) -> Option<For> {
+    match step {
+        Step::Asked | Step::Cleared => Some(For::Clearers),
+        Step::Returned => Some(For::Writers),
+        Step::Written | Step::Released => None,
+    }
+}
+
+fn and_more(who: For, more: usize) -> Need {
+    Need {
+        code: "MORE",
+        who,
+        about: About::Node,
+        since: UnixMillis(0),
+        sentence: format!("And {more} more drafts like these: corridor record drafts lists all."),
+    }
 }
 
 fn stopped(view: &View<'_>) -> Option<Need> {
@@ -114,7 +148,7 @@ fn of_peer(view: &View<'_>, rcp: &RcpId, now: UnixMillis) -> Vec<Need> {
              happened; then corridor peer accept-restart lets it go on."
         );
         needs.push(need("RESTART_TO_ACCEPT", UnixMillis(0), sentence));
-    } else if view.evidence.iter().any(|kept| kept.rcp == *rcp) {
+    } else if peer.state != PeerState::Left && contradicts(view, rcp) {
         let sentence = format!(
             "{name} signed things that contradict each other. corridor peer evidence says what \
              follows from it."
@@ -126,7 +160,8 @@ fn of_peer(view: &View<'_>, rcp: &RcpId, now: UnixMillis) -> Vec<Need> {
             "{name} withdrew more than 50 records within an hour. They are hidden, and erased a \
              day later. Call it, and ask whether it meant that."
         );
-        needs.push(need("MANY_WITHDRAWALS", until, sentence));
+        let since = UnixMillis(until.0.saturating_sub(ERASE_DELAY_MS));
+        needs.push(need("MANY_WITHDRAWALS", since, sentence));
     }
     match peer.state {
         PeerState::Pending => {
@@ -161,6 +196,9 @@ fn of_peer(view: &View<'_>, rcp: &RcpId, now: UnixMillis) -> Vec<Need> {
 fn unconfirmed<'a>(view: &'a View<'a>, now: UnixMillis) -> impl Iterator<Item = Need> + 'a {
     view.peers.iter().filter_map(move |(rcp, peer)| {
         let met = peer.met;
+        if peer.state == PeerState::Left {
+            return None;
+        }
         if now.0 <= met.0.saturating_add(CALL_MS) {
             return None;
         }
@@ -193,37 +231,41 @@ fn has_confirmed(view: &View<'_>, log: &Log, rcp: &RcpId) -> bool {
     held.is_some_and(|held| held.incarnation == log.incarnation && held.size > last)
 }
 
-fn of_draft(view: &View<'_>, record: RecordId) -> Option<Need> {
-    let Taken {
-        step,
-        at,
-        who,
-        note,
-    } = view.drafts.history(&record)?.last()?;
-    let title = title(view, record);
-    let (code, acts, sentence) = match step {
-        Step::Asked => (
-            "TO_CLEAR",
-            For::Clearers,
-            format!("{who} asks you to clear {title}."),
-        ),
+/// Whether an RCP is proved to have contradicted itself in something that is not mended since.
+fn contradicts(view: &View<'_>, rcp: &RcpId) -> bool {
+    let of_it = |kept: &&Kept| kept.rcp == *rcp;
+    view.evidence
+        .iter()
+        .filter(of_it)
+        .any(|kept| match &kept.proved {
+            Proved::Log { log, .. } => view.logs.get(log).is_some_and(Log::is_frozen),
+            Proved::Version { record, .. } => {
+                let (rcp, record) = (*rcp, *record);
+                view.contested.contains(&RecordKey { rcp, record })
+            }
+            Proved::Rcp => true,
+        })
+}
+
+fn of_draft(view: &View<'_>, taken: &Taken, record: RecordId) -> Option<Need> {
+    let (who, title) = (&taken.who, title(view, record));
+    let (code, sentence) = match taken.step {
+        Step::Asked => ("TO_CLEAR", format!("{who} asks that {title} be cleared.")),
         Step::Cleared => (
             "TO_PUBLISH",
-            For::Clearers,
             format!("{title} is cleared by {who}, and not yet published."),
         ),
         Step::Returned => (
             "TO_CHANGE",
-            For::Writers,
-            format!("{who} gave {title} back: {note}"),
+            format!("{who} gave {title} back: {}", taken.note),
         ),
         Step::Written | Step::Released => return None,
     };
     Some(Need {
         code,
-        who: acts,
+        who: turn(taken.step)?,
         about: About::Record(record),
-        since: *at,
+        since: taken.at,
         sentence,
     })
 }

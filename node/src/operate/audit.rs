@@ -3,8 +3,9 @@
 //! A line is a hash, a space and a JSON object; the hash is that of the domain `audit` over the
 //! hash of the line before (zeroes for the first) and the text of the object. It names records and
 //! partners, and holds no text of them.
-//! **Invariant:** a line is durable before [`Audit::note`] returns, and none is ever changed:
-//! whoever takes one out or alters one breaks the chain at that line.
+//! **Invariant:** a line is durable before [`Audit::note`] returns, and none is ever changed.
+//! Whoever takes one out or alters one breaks the chain at that line; whoever can write the file may
+//! also write all of it anew, and is found out by a hash that somebody noted earlier.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -20,6 +21,11 @@ use time::format_description::well_known::Rfc3339;
 
 use super::files::FileError;
 use crate::limits::AUDIT_LINE_BYTES_MAX;
+
+/// Bytes of the object of a line: less than what is read of one.
+const TEXT_BYTES_MAX: usize = 60 * 1024;
+/// Letters that are left of a text where a line would be too long.
+const CUT_CHARS: usize = 200;
 
 /// One act or refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +133,7 @@ impl Audit {
             // A line that a power cut tore: nobody was told that it was written.
             file.set_len(end.bytes).map_err(io)?;
         }
-        let text = serde_json::to_string(entry).map_err(|error| io(error.into()))?;
+        let text = fitting(entry).map_err(|error| io(error.into()))?;
         let hash = next(&end.hash, &text);
         let line = format!("{hash} {text}\n");
         file.write_all(line.as_bytes()).map_err(io)?;
@@ -180,6 +186,23 @@ impl Audit {
 
 fn next(before: &Hash, text: &str) -> Hash {
     hash(Domain::Audit, &[before.as_bytes(), text.as_bytes()])
+}
+
+/// The text of an entry, without names that would make the line too long to be read.
+fn fitting(entry: &Entry) -> serde_json::Result<String> {
+    let text = serde_json::to_string(entry)?;
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(text);
+    }
+    let cut = |text: &str| text.chars().take(CUT_CHARS).collect();
+    serde_json::to_string(&Entry {
+        time: entry.time.clone(),
+        who: cut(&entry.who),
+        token: cut(&entry.token),
+        act: cut(&entry.act),
+        about: vec![format!("{} names, too long for a line", entry.about.len())],
+        outcome: cut(&entry.outcome),
+    })
 }
 
 /// A line behind one with that hash.

@@ -23,7 +23,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("audit_command", &["edge", "operate"]),
     ("backup_command", &["audit_command", "operate"]),
     ("config_command", &["operate"]),
-    ("look_command", &["edge", "operate"]),
+    ("look_command", &["config_command", "edge", "operate"]),
     ("token_command", &["audit_command", "edge", "operate"]),
     ("api", &["desk", "edge", "limits", "operate", "status"]),
     (

@@ -302,7 +302,20 @@ pub(super) async fn ask(session: &mut Session<'_>, args: NotedArgs) -> Result<()
 }
 
 pub(super) async fn clear(session: &mut Session<'_>, args: ClearArgs) -> Result<(), Failure> {
-    let draft = meant(session, &args.record).await?;
+    let mut draft = meant(session, &args.record).await?;
+    let by = draft.steps.last().map(|last| safe_line(&last.who));
+    let question = format!(
+        "{}, last changed by {} on {}, is cleared in exactly this text. corridor record show {} \
+         --draft shows it.",
+        draft_title(&draft),
+        by.unwrap_or_default(),
+        dates::minute(draft.time_ms),
+        short_name(&draft.name),
+    );
+    session
+        .agree(&question, args.yes || args.etag.is_some())
+        .await?;
+    draft.etag = args.etag.unwrap_or(draft.etag);
     let told = args.role.map(|role| v1::Clearance {
         by_role: role.code().into(),
         date: args.date.unwrap_or_else(|| dates::day(clock_now().0)),

@@ -94,8 +94,9 @@ pub(super) enum Command {
     /// Shows a record, after verifying it here
     #[command(before_help = "Examples:\n  \
         corridor record show k3v7qa\n  \
+        corridor record show k3v7qa --draft\n  \
         corridor record show k3v7qa --json")]
-    Show(RecordArg),
+    Show(ShowArgs),
     /// Verifies a record from the charter of its RCP alone, and saves what proves it
     #[command(before_help = "Examples:\n  \
         corridor record verify k3v7qa\n  \
@@ -175,6 +176,18 @@ pub(super) struct PublishArgs {
     /// Check everything and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Only if the draft is still the one with this etag, which record show tells
+    #[arg(long, default_value = "")]
+    etag: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    record: RecordArg,
+    /// The text that is not yet published, if there is one
+    #[arg(long)]
+    draft: bool,
 }
 
 #[derive(Debug, Args)]
@@ -236,6 +249,12 @@ pub(super) struct ClearArgs {
     /// A word that stays in this office
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
+    /// Only the draft with this etag, which record show tells
+    #[arg(long)]
+    etag: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]

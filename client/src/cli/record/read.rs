@@ -2,13 +2,14 @@
 //!
 //! **Invariant:** "verified" is written only of what this program verified itself.
 
+use corridor_proto::RcpId;
 use corridor_proto::kinds::{Shown, Summary, summarise};
 use corridor_proto::record::VerifiedRecord;
 use serde_json::{Value, json};
 
 use super::draft::{draft_json, draft_title, say_steps};
 use super::told;
-use super::{ListArgs, RecordArg, WatchArgs};
+use super::{ListArgs, ShowArgs, WatchArgs};
 use crate::body;
 use crate::calls::ReadRecord;
 use crate::check::{Check, CheckedRecord, Unverified, kind_word};
@@ -21,7 +22,6 @@ use crate::cli::render::{
     title,
 };
 use crate::cli::session::{Session, Whose};
-use crate::error::ClientError;
 use crate::names::{RcpName, RecordName};
 use crate::shown::safe_line;
 use crate::v1;
@@ -94,20 +94,28 @@ fn checked_json(checked: &CheckedRecord) -> Result<Value, Failure> {
     Ok(value)
 }
 
-pub(super) async fn show(session: &mut Session<'_>, args: RecordArg) -> Result<(), Failure> {
-    let name = session.record(&args.record, Whose::Anybodys).await?;
+pub(super) async fn show(session: &mut Session<'_>, args: ShowArgs) -> Result<(), Failure> {
+    let name = session.record(&args.record.record, Whose::Anybodys).await?;
+    if args.draft {
+        let draft = session.client.draft(&name).await?;
+        return show_draft(session, &name, &draft);
+    }
     // The charter of our own RCP, so that records in no circle can be verified as well.
     let own = session.own().await?;
     let read = match session.client.record(&name).await {
         Err(error) if name.rcp == own && is_not_found(&error) => {
-            return show_draft(session, &name, error).await;
+            return match session.client.draft(&name).await {
+                Ok(draft) => show_draft(session, &name, &draft),
+                Err(_) => Err(error.into()),
+            };
         }
         read => read?,
     };
     if read.record.state() == v1::RecordState::Current {
         let answer = session.client.verified_record(&name).await?;
         let words = "verified: signature, line, checkpoint, charter";
-        return shown(session, &read, Some(answer.record()), from(&answer), words).await;
+        shown(session, &read, Some(answer.record()), from(&answer), words).await?;
+        return tell_of_draft(session, &name, own).await;
     }
     let words = match &read.verified {
         Some(_) => "verified: signature, charter; it stands in no circle",
@@ -124,16 +132,28 @@ fn without_text(state: v1::RecordState) -> String {
     }
 }
 
-/// A record that was never published is a draft, or nothing.
-async fn show_draft(
+/// Says that there is a text which is not yet published, to whoever may see it.
+async fn tell_of_draft(
     session: &mut Session<'_>,
     name: &RecordName,
-    error: ClientError,
+    own: RcpId,
 ) -> Result<(), Failure> {
-    let Ok(draft) = session.client.draft(name).await else {
-        return Err(error.into());
-    };
-    let draft = &draft;
+    if name.rcp == own && !session.json && session.client.draft(name).await.is_ok() {
+        let id = short(&name.record.to_string());
+        session.screen.say("There is a draft of a new version.");
+        session
+            .screen
+            .next(format!("corridor record show {id} --draft"));
+    }
+    Ok(())
+}
+
+/// A record that was never published is a draft, or nothing.
+fn show_draft(
+    session: &mut Session<'_>,
+    name: &RecordName,
+    draft: &v1::Draft,
+) -> Result<(), Failure> {
     let kind = super::kind(&draft.kind)?;
     let printed = session.print_json(|| {
         Ok(json!({
@@ -152,6 +172,9 @@ async fn show_draft(
         .screen
         .data("draft: signed by nobody, seen by nobody else");
     say_steps(session, &draft.steps);
+    session
+        .screen
+        .data(format!("etag: {}", safe_line(&draft.etag)));
     let id = short(&name.record.to_string());
     session
         .screen

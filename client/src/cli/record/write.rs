@@ -37,7 +37,8 @@ pub(super) async fn publish(session: &mut Session<'_>, args: PublishArgs) -> Res
             .next(format!("corridor record publish {id}{circles}"));
         return Ok(());
     }
-    let record = session.client.publish(&name, &circles).await?;
+    let client = &session.client;
+    let record = client.publish_meant(&name, &circles, &args.etag).await?;
     if session.print_json(|| Ok(json!({ "record": record_json(&record)? })))? {
         return Ok(());
     }

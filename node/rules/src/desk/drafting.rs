@@ -54,10 +54,16 @@ impl Desk<'_> {
             return Err(NOTE_TOO_LONG);
         }
         let last = self.model.drafts.history(&record).and_then(History::last);
-        if last.is_some_and(|last| last.step == step.step) {
-            return Err(DeskRefusal::Nothing(
-                "somebody took this step before; look at the draft again",
-            ));
+        match last.map(|last| last.step) {
+            Some(last) if last == step.step => {
+                return Err(DeskRefusal::Nothing(
+                    "somebody took this step before; look at the draft again",
+                ));
+            }
+            Some(Step::Cleared) if step.step == Step::Asked => {
+                return Err(DeskRefusal::Nothing("the draft is cleared already"));
+            }
+            _ => {}
         }
         if step.step == Step::Cleared {
             self.refuse_own(record, &hand)?;
@@ -77,12 +83,15 @@ impl Desk<'_> {
             return Ok(None);
         };
         let history = self.model.drafts.history(&record);
-        let taken = match history.and_then(History::clearance) {
-            Some(cleared) => Taken {
+        let taken = match history.and_then(History::last) {
+            Some(last) if last.step == Step::Returned => {
+                return Err(DeskRefusal::GivenBack(record));
+            }
+            Some(cleared) if cleared.step == Step::Cleared => Taken {
                 step: Step::Released,
                 ..cleared.clone()
             },
-            None => {
+            _ => {
                 self.refuse_own(record, hand)?;
                 self.taken(Step::Released, hand.who.clone(), String::new())
             }
@@ -127,12 +136,19 @@ impl Desk<'_> {
     }
 
     fn refuse_own(&self, record: RecordId, hand: &Hand) -> Result<(), DeskRefusal> {
-        let history = self.model.drafts.history(&record);
-        if hand.four_eyes && history.is_some_and(|of| of.writers.contains(&hand.who)) {
-            let who = hand.who.clone();
-            return Err(DeskRefusal::FourEyes { record, who });
+        if !hand.four_eyes {
+            return Ok(());
         }
-        Ok(())
+        let history = self.model.drafts.history(&record);
+        let writers = history.map(|history| &history.writers);
+        match writers.filter(|writers| !writers.is_empty()) {
+            None => Err(DeskRefusal::NoWriter(record)),
+            Some(writers) if writers.contains(&hand.who) => {
+                let who = hand.who.clone();
+                Err(DeskRefusal::FourEyes { record, who })
+            }
+            Some(_) => Ok(()),
+        }
     }
 }
 

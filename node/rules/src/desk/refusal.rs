@@ -42,6 +42,15 @@ pub enum DeskRefusal {
         /// Who wrote it and would clear it.
         who: String,
     },
+    /// Nobody knows who wrote a text, so nobody can be another one.
+    #[error(
+        "it is not known who wrote record {0}, and here nobody clears a text of their own; save it \
+         again, then ask somebody else who may clear"
+    )]
+    NoWriter(RecordId),
+    /// A text that was given back is not published as it is.
+    #[error("record {0} was given back to be changed; change it, or have it cleared first")]
+    GivenBack(RecordId),
     /// No circle was named and the record stands in none.
     #[error("record {0} stands in no circle; name the circles that are to receive it")]
     NoCircle(RecordId),

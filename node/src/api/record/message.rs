@@ -93,7 +93,12 @@ fn released(view: &View<'_>, shown: &Shown, reader: &Reader) -> Option<v1::Draft
     if !shown.own || *reader != Reader::Secretariat {
         return None;
     }
-    view.drafts.released(&shown.key.record).map(draft::step)
+    let taken = view.drafts.released(&shown.key.record)?;
+    // What was said to the draft is for those who may read drafts.
+    Some(v1::DraftStep {
+        note: String::new(),
+        ..draft::step(taken)
+    })
 }
 
 /// The store's revision, for the secretariat: it counts everything that this node does.

@@ -17,6 +17,7 @@ use corridor_store::View;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
+use super::audit::only_asks;
 use super::rpc::record_service_server::RecordService;
 use super::{Api, names, status};
 use crate::desk::{self, Shown};
@@ -192,6 +193,7 @@ impl RecordService for Api {
         let circles = (!circles.is_empty()).then_some(circles);
         let over = self.meant_if_named(record, &request.etag)?;
         if request.validate_only {
+            only_asks();
             desk.would_publish(record, circles, over)
                 .map_err(status::desk)?;
             return Ok(Response::new(v1::PublishRecordResponse { record: None }));

@@ -70,6 +70,18 @@ fn there_is_no_line_where_nothing_was_noted() {
     assert_eq!(chain.last, Hash::ZERO);
 }
 
+#[test]
+fn a_line_is_never_longer_than_what_is_read() {
+    let (_folder, audit) = written(&["one"]);
+    let mut long = entry(&"a".repeat(1_000_000));
+    long.about = vec!["\u{1}".repeat(500_000); 3];
+    audit.note(&long).expect("noted");
+    audit.note(&entry("three")).expect("noted");
+    let (acts, chain) = read(&audit);
+    assert_eq!((chain.lines, chain.broken), (3, None));
+    assert_eq!((acts[1].len(), acts[2].as_str()), (CUT_CHARS, "three"));
+}
+
 /// Stored for ever: what a version wrote, every later one must read.
 #[test]
 fn golden_line() {

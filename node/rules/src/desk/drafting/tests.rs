@@ -102,6 +102,45 @@ fn nobody_clears_their_own_text_where_four_eyes_are_wanted() {
 }
 
 #[test]
+fn what_was_given_back_is_not_published_as_it_is() {
+    let (mut me, record) = world("editor");
+    let facts = step(&mut me, record, Step::Returned, hand("head", false)).expect("returned");
+    me.apply(&facts);
+    let refused = publish(&mut me, record, hand("other", false));
+    assert_eq!(refused, Err(DeskRefusal::GivenBack(record)));
+    let mut cleared = me.clone();
+    let facts = step(&mut cleared, record, Step::Cleared, hand("head", false)).expect("cleared");
+    cleared.apply(&facts);
+    let asked = step(&mut cleared, record, Step::Asked, hand("editor", false));
+    assert!(
+        matches!(asked, Err(DeskRefusal::Nothing(_))),
+        "it would undo it"
+    );
+    assert!(publish(&mut cleared, record, hand("other", false)).is_ok());
+    let facts = save(&mut me, Some(record), None, "editor").expect("saved");
+    me.apply(&facts);
+    assert!(
+        publish(&mut me, record, hand("other", false)).is_ok(),
+        "it was changed"
+    );
+}
+
+#[test]
+fn a_text_of_which_nobody_knows_who_wrote_it_is_nobodys_to_clear() {
+    let (mut me, record) = world("");
+    let unknown = Err(DeskRefusal::NoWriter(record));
+    assert_eq!(publish(&mut me, record, hand("one", true)), unknown);
+    assert_eq!(
+        step(&mut me, record, Step::Cleared, hand("one", true)),
+        unknown
+    );
+    assert!(publish(&mut me, record, hand("one", false)).is_ok());
+    let facts = save(&mut me, Some(record), None, "other").expect("saved");
+    me.apply(&facts);
+    assert!(publish(&mut me, record, hand("one", true)).is_ok());
+}
+
+#[test]
 fn a_text_that_changes_is_cleared_anew() {
     let (mut me, record) = world("editor");
     let facts = step(&mut me, record, Step::Cleared, hand("head", true)).expect("cleared");
