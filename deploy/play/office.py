@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tarfile
 import time
+import urllib.request
 
 PATIENCE = 60  # seconds: twice the longest pause before a partner is called again
 
@@ -56,7 +57,7 @@ class Office:
         self.data, self.desk, self.safe = (self.home / part for part in ("node", "desk", "safe"))
         self.log = self.root / "node.log"
         self.profile = self.data / "client.toml"
-        self.peers, self.api = free_port(), free_port()
+        self.peers, self.api, self.metrics = free_port(), free_port(), free_port()
         self.process = None
         self.bin.mkdir(parents=True)
         for folder in (self.home, self.desk, self.safe):
@@ -190,6 +191,11 @@ class Office:
         except subprocess.TimeoutExpired:
             process.kill()
             raise Wrong("the node did not end within 20 seconds") from None
+
+    def figures(self):
+        """What Prometheus reads, as text."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=10) as got:
+            return got.read().decode()
 
     def peer(self, other):
         """What this office says of another."""

@@ -25,6 +25,7 @@ ARABIC = "حوار أبوظبي"
 CONFIG = """\
 peer_listen = "127.0.0.1:{peers}"
 api_listen = "127.0.0.1:{api}"
+metrics = "127.0.0.1:{metrics}"
 advertise = ["127.0.0.1:{peers}"]
 
 [[names]]
@@ -40,8 +41,8 @@ name = "{arabic}"
 class Story:
     """The two installations, and what happens to them in order."""
 
-    def __init__(self, stage, binaries, transcript):
-        self.stage, self.binaries, self.transcript = stage, binaries, transcript
+    def __init__(self, stage, keep, binaries, transcript):
+        self.stage, self.keep, self.binaries, self.transcript = stage, keep, binaries, transcript
         self.add = Office(stage, "add", "Abu Dhabi Dialogue", UIDS[0], transcript)
         self.bali = Office(stage, "bali", "Bali Process", UIDS[1], transcript)
         self.offices = [self.add, self.bali]
@@ -101,11 +102,13 @@ class Story:
         """write the configuration: a second name; an unknown key is refused by name"""
         add = self.add
         path = add.data / "config.toml"
-        text = CONFIG.format(peers=add.peers, api=add.api, name=add.name, arabic=ARABIC)
+        ports = {"peers": add.peers, "api": add.api, "metrics": add.metrics}
+        text = CONFIG.format(**ports, name=add.name, arabic=ARABIC)
         add.write(path, f'peer_lisen = "127.0.0.1:1"\n{text}')
         said = add.node("serve", "--data", add.data, expect=1)
         must("peer_lisen" in said, f"the refusal names no key: {said}")
         add.write(path, text)
+        add.node("config", "check", "--data", add.data)
 
     def serve(self):
         """serve both"""
@@ -328,6 +331,22 @@ class Story:
         """The two files of a backup."""
         return self.add.safe / f"{name}.age", self.add.safe / f"{name}-keys.age"
 
+    def watched(self):
+        """health, doctor and the figures for Prometheus say what is so"""
+        add = self.add
+        must("SERVING" in add.node("health", "--data", add.data), "its health is told otherwise")
+        add.node("status", "--data", add.data)
+        checks = json.loads(add.node("doctor", "--data", add.data, "--json"))
+        must(checks["broken"] == 0, f"doctor says {checks}")
+        for line in (
+            'corridor_peers{state="active"} 1',
+            "corridor_signs 1",
+            f'corridor_withdrawals_unacknowledged{{peer="{self.bali.name}"}} 0',
+            "corridor_backup_last_success_timestamp_seconds ",
+        ):
+            until(f"the figures have {line}", lambda: f"\n{line}" in add.figures())
+        (self.keep / "figures.txt").write_text(add.figures(), encoding="utf-8")
+
     def lose(self):
         """lose the data folder after more was published and withdrawn"""
         add, bali = self.add, self.bali
@@ -465,5 +484,5 @@ class Story:
 
 STEPS = (
     "install init guarded configure serve tokens pair circles drafts publish proofs entitled revise"
-    " widen withdraw back_up lose restore restart rotate upgrade upgrade_older leave end silent"
+    " widen withdraw back_up watched lose restore restart rotate upgrade upgrade_older leave end silent"
 ).split()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what `deploy/` delivers, as far as that needs no engine of containers and no running systemd.
 
-    check_deploy.py --bin FOLDER --promtool FILE --transcript FILE
+    check_deploy.py --bin FOLDER --promtool FILE --played FOLDER
 
 Units by systemd-analyze, and against the system calls that a node really makes; the container file by
 hadolint, its root rebuilt in a folder and a node run in it without a shell; the compose file against the
@@ -357,7 +357,7 @@ def check_monitoring(_: Path, promtool: Path) -> str:
     return f"{len(rules)} alerts"
 
 
-def check_dashboard(folder: Path, promtool: Path) -> str:
+def check_dashboard(folder: Path, promtool: Path, scraped: Path) -> str:
     """The dashboard's queries can be read, and name nothing that a node does not have."""
     dashboard = json.loads((MONITORING / "dashboard.json").read_text(encoding="utf-8"))
     queries = [one for one in expressions(dashboard) if "corridor_" in one]
@@ -372,8 +372,12 @@ def check_dashboard(folder: Path, promtool: Path) -> str:
     named = figures((MONITORING / "alerts.yml").read_text(encoding="utf-8"))
     for query in queries:
         named |= figures(query)
-    known = figures((DEPLOY / "RUNBOOK.md").read_text(encoding="utf-8"))
-    must(named <= known, f"no node has {sorted(named - known)}")
+    told = figures((DEPLOY / "OPERATING.md").read_text(encoding="utf-8"))
+    must(named <= told, f"deploy/OPERATING.md does not tell of {sorted(named - told)}")
+    suffix = {"counter": "_total", "info": "_info"}
+    lines = re.findall(r"(?m)^# TYPE (\S+) (\S+)$", scraped.read_text(encoding="utf-8"))
+    had = {name + suffix.get(kind, "") for name, kind in lines}
+    must(named <= had, f"a node does not have {sorted(named - had)}")
     return f"{len(rules)} queries, {len(named)} figures"
 
 
@@ -418,7 +422,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--bin", type=Path, required=True)
     parser.add_argument("--promtool", type=Path, required=True)
-    parser.add_argument("--transcript", type=Path, required=True)
+    parser.add_argument("--played", type=Path, required=True, help="what deploy/smoke left")
     chosen = parser.parse_args()
     binaries = chosen.bin.resolve()
     checks = [
@@ -429,8 +433,8 @@ def main() -> int:
         (check_root, (binaries,)),
         (check_compose, (binaries,)),
         (check_monitoring, (chosen.promtool,)),
-        (check_dashboard, (chosen.promtool,)),
-        (check_runbook, (binaries, chosen.transcript)),
+        (check_dashboard, (chosen.promtool, chosen.played / "figures.txt")),
+        (check_runbook, (binaries, chosen.played / "transcript.txt")),
     ]
     failed = 0
     for check, given in checks:
