@@ -118,3 +118,5 @@ pub const SNAPSHOTS_A_COUNT: u64 = 60;
 /// Seconds that calls under way may be given when a node ends: a service manager kills what takes
 /// much longer.
 pub const DRAIN_SECONDS_MAX: u64 = 600;
+/// Bytes of the head of what a proxy answers.
+pub const PROXY_ANSWER_BYTES_MAX: usize = 8 * 1024;

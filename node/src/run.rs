@@ -20,6 +20,7 @@ use tonic_health::server::HealthReporter;
 use crate::api::{self, Ends, Front, Traffic};
 use crate::desk::Desk;
 use crate::edge;
+use crate::exchange::road::{Proxy, Road};
 use crate::exchange::rpc::exchange_service_server::ExchangeServiceServer;
 use crate::exchange::service::{PeerCalls, PeerConnection};
 use crate::exchange::tls::{PeerCert, Tls, api_acceptor};
@@ -31,7 +32,7 @@ use crate::limits::{
 use crate::operate::access::Access;
 use crate::operate::audit::Audit;
 use crate::operate::backup::UNDER_WAY;
-use crate::operate::config::Config;
+use crate::operate::config::{Config, NONE};
 use crate::operate::files::{self, FileError};
 use crate::operate::health::Teller;
 use crate::operate::init::{InitError, sign_card};
@@ -160,7 +161,8 @@ pub async fn start_with(
     });
     let desk = Desk::new(store.clone(), changed.clone());
     let (stop, stopped) = watch::channel(false);
-    let exchange = Exchange::new(store, peer_tls, changed, stopped.clone());
+    let road = road(config);
+    let exchange = Exchange::new(store, peer_tls, road, changed, stopped.clone());
     let synced = Arc::clone(&exchange.meters);
     exchange.store.on_sync(move |took| synced.synced(took));
     let mut tasks = JoinSet::new();
@@ -205,6 +207,17 @@ pub async fn start_with(
         cut,
         tasks,
     })
+}
+
+/// How partners are reached.
+fn road(config: &Config) -> Road {
+    let named = |text: &String| (text != NONE).then(|| text.clone());
+    Road {
+        proxy: named(&config.proxy).map(|address| Proxy {
+            address,
+            credentials: named(&config.proxy_credentials).map(Into::into),
+        }),
+    }
 }
 
 /// Dials partners and lets them dial in.

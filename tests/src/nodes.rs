@@ -158,8 +158,13 @@ impl Office {
 
     /// Starts it again with the rule that nobody clears what they wrote.
     pub async fn want_four_eyes(&mut self) -> Result<()> {
+        self.configure(|config| config.four_eyes = true).await
+    }
+
+    /// Starts it again with another configuration.
+    pub async fn configure(&mut self, change: impl FnOnce(&mut Config)) -> Result<()> {
         self.close().await?;
-        self.config.four_eyes = true;
+        change(&mut self.config);
         let data = self.data();
         std::fs::write(data.join("config.toml"), self.config.text(&data)?)?;
         self.reopen().await

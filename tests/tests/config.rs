@@ -16,6 +16,8 @@ fn value(key: &str, number: u16) -> (String, String) {
             let toml = format!("[\"one.example:{number}\", \"two.example:1\"]");
             (text, toml)
         }
+        "proxy" => quoted(format!("proxy-{number}.example:3128")),
+        "proxy_credentials" => quoted(format!("/etc/corridor/proxy-{number}")),
         "drain_seconds" => (number.to_string(), number.to_string()),
         "four_eyes" => {
             let is_on = number.is_multiple_of(2).to_string();

@@ -72,6 +72,7 @@ const SLEEPS: [(&str, usize, &str); 16] = [
     ),
     (
         "tests/src/wire.rs",
+        "tests/tests/networks.rs",
         1,
         "how long a byte is under way on a long line",
     ),

@@ -24,7 +24,7 @@ use super::Exchange;
 use super::cut::{Cut, Cuttable};
 use super::drive::{Streams, drive};
 use super::rpc::exchange_service_client::ExchangeServiceClient;
-use super::tls::PeerCert;
+use super::tls::{PeerCert, Stranger};
 use crate::edge;
 use crate::limits::{
     CALL_TIME, CONNECTION_WINDOW_BYTES, DIAL_COURTESY, FRAMES_QUEUED, KEEP_ALIVE,
@@ -176,19 +176,12 @@ struct Line {
 }
 
 async fn connect(exchange: &Exchange, peer: &RcpId, address: &str) -> Result<Line, String> {
-    let tcp = tokio::time::timeout(CALL_TIME, TcpStream::connect(address))
-        .await
-        .map_err(|_| {
-            "does not answer; ask its operator, or your own about the firewall".to_owned()
-        })?
-        .map_err(|error| format!("cannot be reached ({error})"))?;
-    // Without it small frames wait for each other; the connection works either way.
-    let _ = tcp.set_nodelay(true);
+    let tcp = exchange.road.open(address).await?;
     let name = ServerName::try_from(peer_name(peer)).map_err(|error| error.to_string())?;
     let stream = tokio::time::timeout(CALL_TIME, exchange.tls.connector().connect(name, tcp))
         .await
         .map_err(|_| "does not finish its handshake".to_owned())?
-        .map_err(|error| format!("is not the node of this partner ({error})"))?;
+        .map_err(|error| not_this_partner(&error))?;
     let certificates = stream.get_ref().1.peer_certificates();
     let cert = certificates.and_then(|chain| PeerCert::read(chain.first()?));
     let cert = cert.filter(|cert| cert.rcp == *peer);
@@ -198,6 +191,24 @@ async fn connect(exchange: &Exchange, peer: &RcpId, address: &str) -> Result<Lin
         cert: cert.ok_or("showed no certificate of this partner")?,
         cut,
     })
+}
+
+/// What is said of a handshake that failed.
+fn not_this_partner(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let Some(stranger) = inner.and_then(Stranger::of) else {
+        return format!("is not the node of this partner ({error})");
+    };
+    match &stranger.issuer {
+        None => {
+            "is another node, not that of this partner; ask the partner for its address".to_owned()
+        }
+        Some(issuer) => format!(
+            "shows a certificate of {issuer:?} and not the partner's: something between you opens \
+             the encrypted line, or another program answers there; nothing was sent; ask your IT \
+             to let this address through unopened"
+        ),
+    }
 }
 
 /// A gRPC channel over a connection that is there already, and never over another.

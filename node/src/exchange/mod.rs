@@ -1,7 +1,7 @@
 //! Peers: connections, and the links that run over them.
 //!
-//! A connection is mutual TLS 1.3 with pinned keys ([`tls`]), dialled ([`dial`]) or accepted
-//! ([`listen`]) at one of few places ([`places`]), and can be ended at once ([`cut`]); [`drive`]
+//! A connection is mutual TLS 1.3 with pinned keys ([`tls`]), dialled ([`dial`], on a [`road`]) or
+//! accepted ([`listen`]) at one of few places ([`places`]), and can be ended at once ([`cut`]); [`drive`]
 //! runs one `corridor_rules::link::Link` over its two streams, within the peer's budget
 //! ([`budgets`]), and [`crate::status`] keeps the sentence that is shown for each peer.
 //!
@@ -14,6 +14,7 @@ pub mod dial;
 pub mod drive;
 pub mod listen;
 pub mod places;
+pub mod road;
 pub mod service;
 
 pub mod tls;
@@ -31,6 +32,7 @@ use crate::edge;
 use crate::operate::metrics::Meters;
 use crate::status::Statuses;
 use budgets::Budgets;
+use road::Road;
 use tls::Tls;
 
 /// The generated service code.
@@ -50,6 +52,7 @@ pub struct Exchange {
     /// The figures.
     pub meters: Arc<Meters>,
     tls: Tls,
+    road: Road,
     changed: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
     /// So many verify records at one time, over all links: as many as there are cores.
@@ -70,6 +73,7 @@ impl Exchange {
     pub fn new(
         store: Store,
         tls: Tls,
+        road: Road,
         changed: watch::Receiver<u64>,
         stopped: watch::Receiver<bool>,
     ) -> Arc<Self> {
@@ -80,6 +84,7 @@ impl Exchange {
             budgets: Budgets::default(),
             meters: Arc::default(),
             tls,
+            road,
             changed,
             stopped,
             judges: Arc::new(Semaphore::new(cores)),

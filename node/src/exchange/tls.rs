@@ -14,13 +14,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    ServerConfig, SignatureScheme,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::prelude::{FromDer, GeneralName};
 
 use crate::operate::files::FileError;
 use crate::operate::keys::{TlsKey, certificate_key_hash};
+
+/// Letters of an issuer's name that are told.
+const ISSUER_CHARS: usize = 80;
 
 /// What a certificate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +138,7 @@ struct Possession(Arc<CryptoProvider>);
 
 impl Possession {
     fn named(certificate: &CertificateDer<'_>) -> Result<PeerCert, Error> {
-        PeerCert::read(certificate).ok_or(Error::InvalidCertificate(
-            rustls::CertificateError::BadEncoding,
-        ))
+        PeerCert::read(certificate).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))
     }
 
     fn verify(
@@ -160,6 +162,49 @@ fn only_tls13() -> Result<HandshakeSignatureValid, Error> {
     ))
 }
 
+/// Whoever answers is not the partner: another node, or, with an issuer, no node at all.
+#[derive(Debug)]
+pub struct Stranger {
+    /// Who issued its certificate, if that is none of a node.
+    pub issuer: Option<String>,
+}
+
+impl Stranger {
+    /// Out of what ended a handshake.
+    pub fn of(error: &Error) -> Option<&Self> {
+        match error {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
+                other.downcast_ref()
+            }
+            _ => None,
+        }
+    }
+
+    fn error(issuer: Option<String>) -> Error {
+        let stranger = Arc::new(Self { issuer });
+        Error::InvalidCertificate(CertificateError::Other(OtherError(stranger)))
+    }
+}
+
+impl std::fmt::Display for Stranger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the certificate of somebody else")
+    }
+}
+
+impl std::error::Error for Stranger {}
+
+/// The name of an issuer, cut short; what is no certificate has none.
+fn issuer(der: &[u8]) -> String {
+    let read = x509_parser::certificate::X509Certificate::from_der(der);
+    let name = read.map_or_else(
+        |_| "an unknown issuer".to_owned(),
+        |(_, certificate)| certificate.issuer().to_string(),
+    );
+    let visible = name.chars().filter(|one| !one.is_control());
+    visible.take(ISSUER_CHARS).collect()
+}
+
 impl ServerCertVerifier for Possession {
     fn verify_server_cert(
         &self,
@@ -169,11 +214,11 @@ impl ServerCertVerifier for Possession {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let found = crate::operate::keys::peer_name(&Self::named(certificate)?.rcp);
-        if server_name.to_str() != found {
-            return Err(Error::InvalidCertificate(
-                rustls::CertificateError::NotValidForName,
-            ));
+        let Some(cert) = PeerCert::read(certificate) else {
+            return Err(Stranger::error(Some(issuer(certificate))));
+        };
+        if server_name.to_str() != crate::operate::keys::peer_name(&cert.rcp) {
+            return Err(Stranger::error(None));
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -4,8 +4,8 @@
 //! hash of the line before (zeroes for the first) and the text of the object. It names records and
 //! partners, and holds no text of them.
 //! **Invariant:** a line is durable before [`Audit::note`] returns, and none is ever changed.
-//! Whoever takes one out or alters one breaks the chain at that line; whoever can write the file may
-//! also write all of it anew, and is found out by a hash that somebody noted earlier.
+//! Whoever takes one out or alters one breaks the chain at that line; whoever can write the file
+//! may also write all of it anew, and is found out by a hash that somebody noted earlier.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};

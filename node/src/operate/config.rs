@@ -18,6 +18,9 @@ use crate::limits::DRAIN_SECONDS_MAX;
 /// Name of the file in the data folder.
 pub const FILE: &str = "config.toml";
 
+/// The value of a text that says that there is nothing.
+pub const NONE: &str = "none";
+
 /// What can be configured. Unknown keys are refused; what is left out is as in [`Config::default`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +31,10 @@ pub struct Config {
     pub api_listen: SocketAddr,
     /// Addresses on our card, as `host:port`; empty for a node that only dials out.
     pub advertise: Vec<String>,
+    /// `host:port` of the HTTP proxy through which partners are reached, or `none`.
+    pub proxy: String,
+    /// File with `name:password` on its first line for that proxy, or `none`.
+    pub proxy_credentials: String,
     /// Whether nobody clears a text for release that they had a part in.
     pub four_eyes: bool,
     /// Where metrics can be read; nowhere by default.
@@ -49,6 +56,8 @@ impl Default for Config {
             peer_listen: (Ipv4Addr::UNSPECIFIED, 7400).into(),
             api_listen: (Ipv4Addr::LOCALHOST, 7401).into(),
             advertise: Vec::new(),
+            proxy: NONE.to_owned(),
+            proxy_credentials: NONE.to_owned(),
             four_eyes: false,
             metrics: None,
             drain_seconds: 10,
@@ -110,7 +119,7 @@ pub struct Key {
 }
 
 /// All keys, in the order of the file.
-pub static KEYS: [Key; 9] = [
+pub static KEYS: [Key; 11] = [
     Key {
         name: "peer_listen",
         flag: "peer-listen",
@@ -131,6 +140,20 @@ pub static KEYS: [Key; 9] = [
         variable: "CORRIDOR_ADVERTISE",
         shape: Shape::List,
         words: "Addresses that partners are told, as host:port; none if the node only dials out",
+    },
+    Key {
+        name: "proxy",
+        flag: "proxy",
+        variable: "CORRIDOR_PROXY",
+        shape: Shape::Text,
+        words: "The HTTP proxy through which partners are reached, as host:port, or none",
+    },
+    Key {
+        name: "proxy_credentials",
+        flag: "proxy-credentials",
+        variable: "CORRIDOR_PROXY_CREDENTIALS",
+        shape: Shape::Text,
+        words: "A file with name:password on its first line for that proxy, or none",
     },
     Key {
         name: "four_eyes",
@@ -247,6 +270,10 @@ impl Config {
         for address in self.advertise.iter().filter(|text| !is_address(text)) {
             let what = "is no address; write host:port, such as node.example.org:7400";
             wrong.push(("advertise", format!("{address:?} {what}")));
+        }
+        if self.proxy != NONE && !is_address(&self.proxy) {
+            let what = "is no address; write host:port, such as proxy.example.org:3128, or none";
+            wrong.push(("proxy", format!("{:?} {what}", self.proxy)));
         }
         if self.drain_seconds > DRAIN_SECONDS_MAX {
             let what = format!("is more than {DRAIN_SECONDS_MAX}; name fewer seconds");
