@@ -33,8 +33,8 @@ fn is_divider(line: &str) -> bool {
     line.trim() == DIVIDER
 }
 
-/// A line of a text that would be taken for a divider has a backslash before it, and so has one that
-/// would be taken for such a line.
+/// A line of a text that would be taken for a divider has a backslash before it, and so has one
+/// that would be taken for such a line.
 fn is_like_divider(line: &str) -> bool {
     is_divider(line.trim_start().trim_start_matches('\\'))
 }
@@ -154,8 +154,8 @@ mod tests {
         #[test]
         fn nothing_is_lost(texts in prop::collection::vec(text(), 0..5)) {
             prop_assert_eq!(split_texts(&join_texts(&texts)), texts.clone());
-            let lines: Vec<String> = texts.iter().map(|text| text.replace('\n', " ").trim().to_owned())
-                .filter(|text| !text.is_empty()).collect();
+            let lines = texts.iter().map(|text| text.replace('\n', " ").trim().to_owned());
+            let lines: Vec<String> = lines.filter(|text| !text.is_empty()).collect();
             let joined = join_values(&lines);
             let back: Vec<String> = split_values(&joined).into_iter().map(str::to_owned).collect();
             prop_assert_eq!(back, lines);

@@ -6,8 +6,8 @@ pub const WORKBOOK_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const TEXT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that a workbook inflates to, all its parts together; the same rows with their marks.
 pub const INFLATED_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Bytes that one part other than sheets and their strings inflates to: lists and settings, of which
-/// a reader makes many times as much in memory.
+/// Bytes that one part other than sheets and their strings inflates to: lists and settings, of
+/// which a reader makes many times as much in memory.
 pub const PART_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Bytes of the styles: Excel allows 64,000, and each becomes a large value in memory.
 pub const STYLES_BYTES_MAX: u64 = 2 * 1024 * 1024;

@@ -101,8 +101,8 @@ pub(crate) fn language_text(of: &MessageDescriptor, tag: &str, text: &str) -> Va
     Value::Message(message)
 }
 
-/// The words of an enum by which tables call its values: their names in lower case, without what all
-/// begin with; not that of zero.
+/// The words of an enum by which tables call its values: their names in lower case, without what
+/// all begin with; not that of zero.
 pub(crate) fn words(of: &EnumDescriptor) -> Vec<String> {
     let values = of.values().filter(|value| value.number() != 0);
     values.map(|value| word(of, value.name())).collect()

@@ -1,7 +1,7 @@
 //! A file as rows of records: which sheets are read, and what their columns are.
 //!
-//! **Invariant:** no column is dropped in silence: one that is not known is a problem, unless whoever
-//! reads says that it may be left out.
+//! **Invariant:** no column is dropped in silence: one that is not known is a problem, unless
+//! whoever reads says that it may be left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Read as IoRead, Seek};

@@ -1,7 +1,7 @@
 //! What people read and write in tables, in five languages: headers, words of lists, hints.
 //!
-//! The files of `words/` have a line for each text, `key = text`. **Invariant:** every key stands in
-//! each of them, and no word of a list means two things, in whichever languages it is read.
+//! The files of `words/` have a line for each text, `key = text`. **Invariant:** every key stands
+//! in each of them, and no word of a list means two things, in whichever languages it is read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -194,8 +194,8 @@ pub(crate) fn flag_of(text: &str) -> Option<bool> {
     }
 }
 
-/// A text as it is compared with others: without case, accents, marks of direction, Arabic vowels and
-/// lengthening, and with single spaces for whatever stands between words.
+/// A text as it is compared with others: without case, accents, marks of direction, Arabic vowels
+/// and lengthening, and with single spaces for whatever stands between words.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let is_mark =

@@ -381,8 +381,8 @@ proptest! {
     #[test]
     fn any_bytes_are_a_table_or_an_error(
         head in prop_oneof![
-            Just(""), Just("PK\u{3}\u{4}"), Just("["), Just("[{\"title\":"), Just("{\"practice\":["),
-            Just("title,language\n"), Just("\u{FEFF}our_ref;title\n"),
+            Just(""), Just("PK\u{3}\u{4}"), Just("["), Just("[{\"title\":"),
+            Just("{\"practice\":["), Just("title,language\n"), Just("\u{FEFF}our_ref;title\n"),
         ],
         rest in prop::collection::vec(any::<u8>(), 0..200),
     ) {
@@ -391,7 +391,9 @@ proptest! {
 
     #[test]
     fn a_workbook_that_something_broke_is_a_table_or_an_error(
-        at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
     ) {
         let mut bytes = template();
         let place = at.index(bytes.len());
@@ -403,8 +405,17 @@ proptest! {
 
     #[test]
     fn any_xml_in_a_workbook_is_a_table_or_an_error(
-        inner in "(<(row|c|v|is|t|f|mergeCell|dimension)( r=\"[A-Z]{0,3}[0-9]{0,7}\")?( t=\"(s|str|b|e|n|d|inlineStr)\")?( s=\"[0-9]{0,3}\")?/?>|</(row|c|v|is|t|f|sheetData)>|[0-9a-z&;.-]{0,4}){0,20}",
-        cell in "(<(table:table-row|table:table-cell|text:p|text:s|office:annotation)( table:number-(rows|columns)-(repeated|spanned)=\"[0-9]{0,5}\")?( office:(value|date-value|value-type)=\"[a-z0-9.-]{0,6}\")?/?>|</(table:table-row|table:table-cell|text:p|table:table)>|[0-9a-z&;]{0,4}){0,20}",
+        inner in concat!(
+            "(<(row|c|v|is|t|f|mergeCell|dimension)( r=\"[A-Z]{0,3}[0-9]{0,7}\")?",
+            "( t=\"(s|str|b|e|n|d|inlineStr)\")?( s=\"[0-9]{0,3}\")?/?>|",
+            "</(row|c|v|is|t|f|sheetData)>|[0-9a-z&;.-]{0,4}){0,20}",
+        ),
+        cell in concat!(
+            "(<(table:table-row|table:table-cell|text:p|text:s|office:annotation)",
+            "( table:number-(rows|columns)-(repeated|spanned)=\"[0-9]{0,5}\")?",
+            "( office:(value|date-value|value-type)=\"[a-z0-9.-]{0,6}\")?/?>|",
+            "</(table:table-row|table:table-cell|text:p|table:table)>|[0-9a-z&;]{0,4}){0,20}",
+        ),
     ) {
         let _ = outcome(&xlsx(NO_STRINGS, &sheet(&inner)), &Options::default());
         let _ = outcome(&ods(&table(&cell)), &Options::default());

@@ -9,7 +9,7 @@ use corridor_proto::v1;
 use corridor_tables::columns::KINDS;
 use corridor_tables::record::{Applied, apply, tags};
 use corridor_tables::write::{
-    JsonWriter, Record, WorkbookWriter, WriteError, Writer, csv::CsvWriter, template, uses,
+    CsvWriter, JsonWriter, Record, WorkbookWriter, WriteError, Writer, template, uses,
 };
 use corridor_tables::{Item, Language, Options, read};
 use proptest::prelude::*;
@@ -158,28 +158,45 @@ fn texts() -> impl Strategy<Value = Vec<v1::LanguageText>> {
     })
 }
 
+/// Concepts and free labels: concept, tag and text.
+fn themes() -> impl Strategy<Value = Vec<v1::Theme>> {
+    let theme = |(concept, tag, text): (&str, &str, String)| v1::Theme {
+        label: concept.is_empty().then(|| v1::LanguageText {
+            tag: tag.to_owned(),
+            text,
+        }),
+        concept: concept.to_owned(),
+    };
+    let one = prop_oneof![
+        Just(("migrant", "", String::new())),
+        Just(("unknown-one", "", String::new())),
+        line().prop_map(|text| ("", "en", text)),
+        line().prop_map(|text| ("", "fr", text)),
+    ];
+    prop::collection::vec(one.prop_map(theme), 0..4)
+}
+
+fn sources() -> impl Strategy<Value = Vec<v1::Source>> {
+    let source = |(url, title)| v1::Source {
+        url,
+        title,
+        date: String::new(),
+    };
+    prop::collection::vec((line(), line()).prop_map(source), 0..3)
+}
+
 fn envelope() -> impl Strategy<Value = v1::Envelope> {
     let codes = || prop::sample::subsequence(vec!["AE", "CI", "PH", "TR"], 0..4);
-    let themes = prop::collection::vec(
-        prop_oneof![
-            Just(("migrant".to_owned(), "", String::new())),
-            Just(("unknown-one".to_owned(), "", String::new())),
-            line().prop_map(|text| (String::new(), "en", text)),
-            line().prop_map(|text| (String::new(), "fr", text)),
-        ],
-        0..4,
-    );
     let first = (
         line(),
         codes(),
         codes(),
         prop::collection::vec(1..=23_u32, 0..4),
-        themes,
+        themes(),
     );
-    let sources = prop::collection::vec((line(), line()), 0..3);
     let second = (
         texts(),
-        sources,
+        sources(),
         any::<bool>(),
         0..=4_i32,
         1..=3_i32,
@@ -188,13 +205,6 @@ fn envelope() -> impl Strategy<Value = v1::Envelope> {
     (first, second).prop_map(|((our_ref, countries, to, objectives, themes), second)| {
         let (framework, sources, flag, role, origin, terms) = second;
         let owned = |codes: Vec<&str>| codes.into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let theme = |(concept, tag, text): (String, &str, String)| v1::Theme {
-            label: concept.is_empty().then(|| v1::LanguageText {
-                tag: tag.to_owned(),
-                text,
-            }),
-            concept,
-        };
         v1::Envelope {
             author_role: role,
             source_lang: "en".to_owned(),
@@ -210,7 +220,7 @@ fn envelope() -> impl Strategy<Value = v1::Envelope> {
             gcm_objectives: objectives,
             other_framework: framework,
             gcm_principles: vec!["human-rights".to_owned()],
-            themes: themes.into_iter().map(theme).collect(),
+            themes,
             no_attribution: flag,
             our_ref,
             clearance: flag.then(|| v1::Clearance {
@@ -219,14 +229,7 @@ fn envelope() -> impl Strategy<Value = v1::Envelope> {
                 ..Default::default()
             }),
             terms_of_reuse: terms,
-            sources: sources
-                .into_iter()
-                .map(|(url, title)| v1::Source {
-                    url,
-                    title,
-                    date: String::new(),
-                })
-                .collect(),
+            sources,
             related: vec![v1::Link {
                 rcp: vec![7; 32],
                 record: vec![9; 16],

@@ -22,7 +22,7 @@ pub(super) fn encoding(file: &mut dyn File) -> Result<&'static str, ReadError> {
     if let Some((marked, _)) = Encoding::for_bom(&head) {
         return Ok(marked.name());
     }
-    // Text in one of the first languages has a zero beside most letters where it has two bytes each.
+    // Where letters have two bytes each, most of those of a header have a zero beside them.
     match head.as_slice() {
         [0, a, 0, b] if *a > 0 && *b > 0 => return Ok(UTF_16BE.name()),
         [a, 0, b, 0] if *a > 0 && *b > 0 => return Ok(UTF_16LE.name()),

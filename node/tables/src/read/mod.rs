@@ -1,8 +1,8 @@
 //! Files as rows of values, one row at a time.
 //!
-//! **Invariant:** what a file claims of itself decides no allocation: its bytes, what they inflate to,
-//! its rows, columns and characters are counted as they come, and the caps of [`crate::limits`] end
-//! the reading.
+//! **Invariant:** what a file claims of itself decides no allocation: its bytes, what they inflate
+//! to, its rows, columns and characters are counted as they come, and the caps of [`crate::limits`]
+//! end the reading.
 
 mod csv;
 mod json;

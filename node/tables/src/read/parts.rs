@@ -1,7 +1,8 @@
-//! The parts of a workbook, which is a zip file: inflated once and counted, before anything reads it.
+//! The parts of a workbook, which is a zip file: inflated once and counted, before anything reads
+//! it.
 //!
-//! **Invariant:** calamine opens the same bytes with the same crate, so that what was counted here is
-//! what it inflates; what it would believe of a part without looking is checked here.
+//! **Invariant:** calamine opens the same bytes with the same crate, so that what was counted here
+//! is what it inflates; what it would believe of a part without looking is checked here.
 
 use std::io::{self, Read};
 

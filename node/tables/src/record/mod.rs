@@ -70,8 +70,8 @@ pub struct Applied {
 
 /// What a row makes of a body, or of an empty one.
 ///
-/// `row` has a value or none for each of `uses`; `base` is an encoded message of the kind. Cells that
-/// are empty empty their field.
+/// `row` has a value or none for each of `uses`; `base` is an encoded message of the kind. Cells
+/// that are empty empty their field.
 pub fn apply(kind: Kind, uses: &[Use], row: &[Option<Value>], base: Option<&[u8]>) -> Applied {
     let Some(descriptor) = descriptor(kind) else {
         return refused("is of a kind that has no table");

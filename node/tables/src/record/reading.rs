@@ -58,7 +58,12 @@ pub(super) fn fill(
     if languages.now.is_empty() {
         let what = "is empty; say in which language the row is written, such as en".to_owned();
         problems.retain(|problem| problem.what != NO_LANGUAGE);
-        problems.push(Remark { at: language, what });
+        let is_given = language
+            .and_then(|at| row.get(at))
+            .is_some_and(Option::is_some);
+        if !is_given {
+            problems.push(Remark { at: language, what });
+        }
     }
     problems
 }
@@ -110,7 +115,13 @@ fn single(
     Ok(match shape {
         Shape::Line => string(&value.text()?),
         Shape::Lines => strings(value.texts(whole)?),
-        Shape::Tag => string(&tag(&value.text()?)),
+        Shape::Tag => {
+            let text = value.text()?;
+            string(&canonical_tag(&text).ok_or_else(|| {
+                let text = quoted(&text);
+                format!("\"{text}\" is no language tag; use one such as en, fr or zh-Hant")
+            })?)
+        }
         Shape::Tags => strings(value.texts(by_comma)?.iter().map(|one| tag(one)).collect()),
         Shape::Word(of) => Field::EnumNumber(word(message, path, of, &value.text()?)?),
         Shape::Words(of) => {

@@ -1,7 +1,7 @@
 //! CSV: keys as headers, words of lists as keys, UTF-8 with a mark at its beginning.
 //!
-//! A cell that a spreadsheet would take for a formula has an apostrophe before it, which is taken off
-//! again when the file is read.
+//! A cell that a spreadsheet would take for a formula has an apostrophe before it, which is taken
+//! off again when the file is read.
 
 use corridor_proto::kinds::Kind;
 use csv::{QuoteStyle, WriterBuilder};

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** no text of a record is ever a formula in the program that opens the file.
 
-pub mod csv;
+pub(crate) mod csv;
 mod json;
 mod template;
 mod workbook;
@@ -15,6 +15,7 @@ use corridor_proto::kinds::Kind;
 use crate::columns::{Shape, columns};
 use crate::record::Use;
 
+pub use csv::CsvWriter;
 pub use json::JsonWriter;
 pub use template::template;
 pub use workbook::WorkbookWriter;

@@ -1,4 +1,5 @@
-//! The template: an empty workbook to be filled in, with lists to choose from, hints and an example.
+//! The template: an empty workbook to be filled in, with lists to choose from, hints and an
+//! example.
 
 use std::collections::BTreeMap;
 
