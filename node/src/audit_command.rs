@@ -81,8 +81,8 @@ fn holds(chain: &Chain) -> bool {
 /// Without what would move a cursor, begin a line or turn the direction of writing.
 fn visible(text: &str) -> String {
     let is_hidden = |one: char| {
-        one.is_control()
-            || matches!(one, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        let turns = matches!(one, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
+        one.is_control() || turns || matches!(one, '\u{2066}'..='\u{2069}')
     };
     text.chars()
         .map(|one| if is_hidden(one) { '\u{fffd}' } else { one })

@@ -72,10 +72,10 @@ const SLEEPS: [(&str, usize, &str); 16] = [
     ),
     (
         "tests/src/wire.rs",
-        "tests/tests/networks.rs",
         1,
         "how long a byte is under way on a long line",
     ),
+    ("tests/tests/networks.rs", 1, "asks again until a deadline"),
     ("tests/src/bin/crashes/kill.rs", 1, "the moment of a kill"),
     (
         "tests/src/bin/crashes/power.rs",
