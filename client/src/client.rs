@@ -119,8 +119,12 @@ impl Client {
                 let error = match call(self.channel.clone(), self.request(message.clone())).await {
                     Ok(answer) => return Ok(answer.into_inner()),
                     Err(status) => {
-                        let unavailable = status.code() == Code::Unavailable;
+                        let code = status.code();
                         let error = self.error(status);
+                        // Over its budget, it is told how long to wait.
+                        let must_wait = error.fault().is_some_and(|it| it.retry_after.is_some());
+                        let unavailable = code == Code::Unavailable
+                            || code == Code::ResourceExhausted && must_wait;
                         if !unavailable || matches!(error, ClientError::WrongKey { .. }) {
                             return Err(error);
                         }

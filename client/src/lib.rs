@@ -143,11 +143,12 @@ pub mod limits;
 mod names;
 mod profile;
 pub mod proof;
+mod read_all;
 pub mod shown;
 mod tls;
 mod watch;
 
-pub use calls::{NodeInfo, ReadRecord, RecordPage, WithdrawalRequest};
+pub use calls::{FoundPage, NodeInfo, ReadRecord, RecordPage, Wanted, WithdrawalRequest};
 pub use check::{Check, CheckedRecord, Signed, Unverified};
 pub use client::Client;
 pub use corridor_proto::kinds::Kind;
@@ -156,6 +157,7 @@ pub use error::{ClientError, Fault, FaultKind, FieldFault};
 pub use names::{NameError, RcpName, RecordName};
 pub use profile::{Profile, ProfileError, Secret};
 pub use proof::{VerifiedAnswer, read_proof_file};
+pub use read_all::{Batch, ReadAll};
 pub use watch::{Change, Watch};
 
 /// The generated calls, on which [`Client`] stands.

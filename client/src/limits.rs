@@ -26,6 +26,8 @@ pub const WATCH_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub const PAGE_SIZE: i32 = 1_000;
 /// Pages read before a listing is given up as endless: ten million records.
 pub const PAGES_MAX: usize = 10_000;
+/// Records asked for by name at once: the most that a node takes.
+pub const BATCH_MAX: usize = 100;
 /// Proofs fetched at once for a list or a stream of changes: hides the way there and back, stays
 /// far below the calls that a node serves on one connection.
 pub const PROOFS_AT_ONCE: u64 = 8;

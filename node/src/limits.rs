@@ -98,13 +98,49 @@ pub const DRAFTS_PAGE_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Characters of a request's identifier: a UUID with or without its hyphens.
 pub const REQUEST_ID_CHARS: std::ops::RangeInclusive<usize> = 32..=36;
 
-/// How many a page has for whoever asks for so many; `None` if that is negative.
-pub fn page_size(asked: i32) -> Option<usize> {
-    match usize::try_from(asked).ok()? {
-        0 => Some(PAGE_DEFAULT),
-        size => Some(size.min(PAGE_MAX)),
-    }
-}
+/// Bytes of the records of a page, but for the last of them: below what a client takes unless told
+/// otherwise, which is 4 MiB.
+pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Rows looked at while the store is held: its writer waits for them.
+pub const ROWS_AT_ONCE: usize = 200;
+/// Rows looked at for a page; then it ends, however short it is.
+pub const PAGE_ROWS_MAX: usize = 5_000;
+/// Records asked for by name at once.
+pub const BATCH_MAX: usize = 100;
+/// Bytes of a filter.
+pub const FILTER_BYTES_MAX: usize = 2_048;
+/// Brackets in one another in a filter.
+pub const FILTER_DEPTH_MAX: usize = 16;
+/// Terms of a filter; each is asked of each record.
+pub const FILTER_TERMS_MAX: usize = 64;
+/// Bytes of the words of a search.
+pub const QUERY_BYTES_MAX: usize = 256;
+/// Words of a search.
+pub const QUERY_WORDS_MAX: usize = 16;
+/// Records on a page of a search unless asked otherwise, and at most.
+pub const SEARCH_PAGE_DEFAULT: usize = 20;
+/// The same, at most.
+pub const SEARCH_PAGE_MAX: usize = 100;
+/// Different values counted of one field; of what comes behind so many only those are counted.
+pub const FACET_DISTINCT_MAX: usize = 20_000;
+/// Values told of one field of what a search found.
+pub const FACET_VALUES_MAX: usize = 100;
+/// Characters shown of the text in which a search found something.
+pub const MATCHED_CHARS: usize = 240;
+/// Searches at one time; others wait. Each looks at every record, on one core.
+pub const SEARCHES_AT_ONCE: usize = 2;
+/// Records of one answer of a bulk read.
+pub const READ_AT_ONCE: usize = 64;
+/// Bytes of bodies of one answer of a bulk read, but for the last of them.
+pub const READ_BYTES_AT_ONCE: usize = 256 * 1024;
+/// Records looked at that cost as much as a call.
+pub const ROWS_PER_UNIT: u64 = 200;
+/// Callers whose budgets are remembered at one time.
+pub const CALLERS_MAX: usize = 10_000;
+/// Memory for what records say of themselves: some 100,000 of them.
+pub const FACTS_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// Memory for their texts: some 30,000 of them; others are read from the journal again.
+pub const WORDS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Access tokens of one node.
 pub const ACCESS_TOKENS_MAX: usize = 1_000;
 /// Connections to the figures at one time: one reader, and one that does not let go.

@@ -10,10 +10,11 @@ use corridor_proto::{RcpId, StartNumber};
 use corridor_rules::desk::Wish;
 use corridor_rules::ingest::{Arrival, JOURNAL_LOST_ITS_END};
 use corridor_store::{Item, Opening, Signer, Store, StoreError};
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 
@@ -27,7 +28,7 @@ use crate::exchange::tls::{PeerCert, Tls, api_acceptor};
 use crate::exchange::{Exchange, dial, listen};
 use crate::limits::{
     API_STREAMS_MAX, CONNECTION_WINDOW_BYTES, DUE, KEEP_ALIVE, KEEP_ALIVE_ANSWER, LAST_WORDS,
-    PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, STREAM_WINDOW_BYTES,
+    PEER_MESSAGE_BYTES, PEER_STREAMS_MAX, SEARCHES_AT_ONCE, STREAM_WINDOW_BYTES,
 };
 use crate::operate::access::Access;
 use crate::operate::audit::Audit;
@@ -190,7 +191,12 @@ pub async fn start_with(
         access: Arc::new(Access::of(data)),
         four_eyes: config.four_eyes,
         cursors: Arc::new(cursors),
+        library: Arc::default(),
+        searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),
+        reading: config.reading(),
     };
+    let library = Arc::clone(&api.library);
+    tasks.spawn(library.follow(desk.store().clone(), desk.changes(), stopped.clone()));
     let (cut, now) = watch::channel(false);
     let soon = stopped.clone();
     let traffic = Traffic::new(Arc::clone(&exchange.meters), Ends { soon, now });
@@ -453,8 +459,12 @@ async fn serve_api(
     acceptor: TlsAcceptor,
     stopped: watch::Receiver<bool>,
 ) {
-    let (limit, any) = (descriptors::places().1, |_: &_, _: &_, _| Some(()));
-    let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), any);
+    let limit = descriptors::places().1;
+    let from = |stream: &TlsStream<TcpStream>, _: &_, _| {
+        let address = stream.get_ref().0.peer_addr();
+        Some(api::Came(address.ok()?.ip()))
+    };
+    let incoming = listen::incoming(listener, acceptor, limit, stopped.clone(), from);
     if let Err(error) = api::serve(front, api, incoming, stopped).await {
         tracing::error!(%error, "api listener ended");
     }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use corridor_client::{Client, Profile};
 use corridor_node::desk::Desk;
 use corridor_node::operate::access::{Access, Role};
-use corridor_node::operate::config::{Config, Name};
+use corridor_node::operate::config::{self, Config, Name, Reading};
 use corridor_node::operate::files::write_secret;
 use corridor_node::operate::init::init;
 use corridor_node::run::{Listeners, Running, start};
@@ -129,6 +129,18 @@ impl Office {
         let listeners = listen(Some(&self.config)).await?;
         self.running = Some(start(&self.data(), listeners, &mut |_, _| {}).await?);
         Ok(())
+    }
+
+    /// Starts the node again, with other rules for reading.
+    pub async fn read_by(&mut self, reading: Reading) -> Result<()> {
+        self.close().await?;
+        self.config.anonymous = reading.anonymous;
+        self.config.calls_per_minute = reading.calls_per_minute;
+        self.config.anonymous_calls_per_minute = reading.anonymous_calls_per_minute;
+        let data = self.data();
+        let text = self.config.text(&data)?;
+        std::fs::write(data.join(config::FILE), text)?;
+        self.reopen().await
     }
 
     /// A client of its secretariat.

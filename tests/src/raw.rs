@@ -78,6 +78,7 @@ impl Answer {
 pub struct Caller {
     grpc: Grpc<Channel>,
     token: Option<String>,
+    language: Option<&'static str>,
 }
 
 impl Caller {
@@ -87,7 +88,13 @@ impl Caller {
         Ok(Self {
             grpc: Grpc::new(channel),
             token,
+            language: None,
         })
+    }
+
+    /// Asks for words in a language from now on.
+    pub const fn accept_language(&mut self, language: Option<&'static str>) {
+        self.language = language;
     }
 
     fn request<T>(&self, message: T) -> Result<Request<T>> {
@@ -95,6 +102,10 @@ impl Caller {
         if let Some(token) = &self.token {
             let value = format!("Bearer {token}").parse()?;
             request.metadata_mut().insert("authorization", value);
+        }
+        if let Some(language) = self.language {
+            let value = language.parse()?;
+            request.metadata_mut().insert("accept-language", value);
         }
         Ok(request)
     }

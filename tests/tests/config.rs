@@ -18,8 +18,10 @@ fn value(key: &str, number: u16) -> (String, String) {
         }
         "proxy" => quoted(format!("proxy-{number}.example:3128")),
         "proxy_credentials" => quoted(format!("/etc/corridor/proxy-{number}")),
-        "drain_seconds" => (number.to_string(), number.to_string()),
-        "four_eyes" => {
+        "drain_seconds" | "calls_per_minute" | "anonymous_calls_per_minute" => {
+            (number.to_string(), number.to_string())
+        }
+        "four_eyes" | "anonymous" => {
             let is_on = number.is_multiple_of(2).to_string();
             (is_on.clone(), is_on)
         }

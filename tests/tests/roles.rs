@@ -31,7 +31,7 @@ const CLEARERS: &[Role] = &[Role::Clearer];
 const KEEPERS: &[Role] = &[Role::Administrator];
 
 /// Whom each call is for.
-const CALLS: [(&str, &[Role]); 40] = [
+const CALLS: [(&str, &[Role]); 43] = [
     ("CircleService/AddReaders", CLEARERS),
     ("CircleService/CreateCircle", CLEARERS),
     ("CircleService/ListCircles", READERS),
@@ -56,6 +56,7 @@ const CALLS: [(&str, &[Role]); 40] = [
     ("PeerService/PausePeer", KEEPERS),
     ("PeerService/RefusePeer", KEEPERS),
     ("PeerService/ResumePeer", KEEPERS),
+    ("RecordService/BatchGetRecords", ALL),
     ("RecordService/CreateDraft", WRITERS),
     ("RecordService/DeleteDraft", WRITERS),
     ("RecordService/ExplainRecord", READERS),
@@ -68,6 +69,8 @@ const CALLS: [(&str, &[Role]); 40] = [
     ("RecordService/ProveRecord", ALL),
     ("RecordService/PublishRecord", CLEARERS),
     ("RecordService/PublishRecords", CLEARERS),
+    ("RecordService/ReadRecords", ALL),
+    ("RecordService/SearchRecords", ALL),
     ("RecordService/ShareRecord", CLEARERS),
     ("RecordService/UpdateDraft", WRITERS),
     ("RecordService/WatchRecords", ALL),

@@ -21,8 +21,9 @@ use arrows::CRATES;
 use tree::{hold, names, read, rust, top};
 
 /// Where waiting for a time is right: path, how often, and what is waited for.
-const SLEEPS: [(&str, usize, &str); 16] = [
+const SLEEPS: [(&str, usize, &str); 18] = [
     ("client/src/client.rs", 1, "pause between two tries"),
+    ("client/src/read_all.rs", 1, "pause before reading on"),
     ("client/src/watch.rs", 1, "pause before watching again"),
     (
         "node/src/api/record/watch.rs",
@@ -208,13 +209,14 @@ fn the_readme_has_the_map_of_the_house() {
 }
 
 /// Pages whose paths in backticks must exist.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "SECURITY.md",
     "client/GUIDE.md",
     "deploy/OPERATING.md",
     "deploy/README.md",
     "deploy/RUNBOOK.md",
+    "proto/API.md",
     "proto/PROTOCOL.md",
     "proto/vectors/README.md",
 ];

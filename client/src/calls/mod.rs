@@ -4,10 +4,12 @@
 
 mod circle;
 mod draft;
+mod find;
 mod node;
 mod peer;
 mod record;
 
+pub use find::{FoundPage, Wanted};
 pub use node::NodeInfo;
 pub(crate) use record::service as record_service;
 pub use record::{ReadRecord, RecordPage, WithdrawalRequest};

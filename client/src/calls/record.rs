@@ -9,12 +9,11 @@ use corridor_proto::record::VerifiedRecord;
 use corridor_proto::{RcpId, Reason, RecordId, Refusal};
 use prost::Message;
 
-use super::present;
+use super::{Wanted, present};
 use crate::check::CheckedRecord;
 use crate::client::{Authorised, Client};
 use crate::error::ClientError;
-use crate::in_order::InOrder;
-use crate::limits::{ANSWER_BYTES_MAX, PAGE_SIZE, PAGES_MAX, PROOFS_AT_ONCE};
+use crate::limits::ANSWER_BYTES_MAX;
 use crate::names::{RcpName, RecordName};
 use crate::proof::{VerifiedAnswer, signed_record, verify_proof_beside};
 use crate::stub::record_service_client::RecordServiceClient;
@@ -242,90 +241,25 @@ impl Client {
     /// word.
     ///
     /// # Errors
-    /// [`ClientError`] if the node cannot be asked. A record that does not verify is no error: its
-    /// [`crate::Check`] says why.
+    /// As [`Client::records_where`].
     pub async fn records(
         &self,
         rcp: Option<RcpId>,
         all: bool,
     ) -> Result<Vec<CheckedRecord>, ClientError> {
-        let mut records = Vec::new();
-        let mut checks = InOrder::new();
-        for record in self.unverified_records(rcp, all).await? {
-            checks.begin(self.clone().check(record));
-            if checks.len() >= PROOFS_AT_ONCE
-                && let Some(checked) = checks.next().await
-            {
-                records.push(checked?);
-            }
-        }
-        while let Some(checked) = checks.next().await {
-            records.push(checked?);
-        }
-        Ok(records)
+        self.records_where(&everything(rcp, all)).await
     }
 
-    /// One page of the records of `rcp`, or of all, as the node tells of them: a list carries no
-    /// signed bytes, so nothing of it is verified. `page_size` zero leaves it to the node; `page`
-    /// is `next` of the page before; `all` lists withdrawn records and those in no circle as well.
+    /// The same as the node tells of them: enough to know their names, not to use what they say.
     ///
     /// # Errors
-    /// [`ClientError`].
-    pub async fn unverified_page(
-        &self,
-        rcp: Option<RcpId>,
-        page_size: i32,
-        page: Option<&str>,
-        all: bool,
-    ) -> Result<RecordPage, ClientError> {
-        let message = v1::ListRecordsRequest {
-            parent: rcp.map_or_else(|| "rcps/-".to_owned(), |rcp| RcpName(rcp).to_string()),
-            page_size,
-            page_token: page.unwrap_or_default().to_owned(),
-            show_all: all,
-        };
-        let answer = self
-            .read(message, |channel, request| async move {
-                service(channel).list_records(request).await
-            })
-            .await?;
-        let elsewhere = |record: &v1::Record| match (rcp, record.name.parse::<RecordName>()) {
-            (Some(rcp), Ok(name)) => name.rcp != rcp,
-            _ => false,
-        };
-        if answer.records.iter().any(elsewhere) {
-            return Err(ClientError::Answer("lists a record of another RCP"));
-        }
-        Ok(RecordPage {
-            records: answer.records,
-            next: Some(answer.next_page_token).filter(|token| !token.is_empty()),
-        })
-    }
-
-    /// All records of `rcp`, or of all, page after page, as the node tells of them: enough to know
-    /// their names, not to use what they say.
-    ///
-    /// # Errors
-    /// [`ClientError`]; [`ClientError::Answer`] for a listing without end.
+    /// As [`Client::unverified_where`].
     pub async fn unverified_records(
         &self,
         rcp: Option<RcpId>,
         all: bool,
     ) -> Result<Vec<v1::Record>, ClientError> {
-        let mut records = Vec::new();
-        let mut next: Option<String> = None;
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .unverified_page(rcp, PAGE_SIZE, next.as_deref(), all)
-                .await?;
-            records.extend(page.records);
-            match page.next {
-                None => return Ok(records),
-                token if token == next => break,
-                token => next = token,
-            }
-        }
-        Err(ClientError::Answer("is a list without end"))
+        self.unverified_where(&everything(rcp, all)).await
     }
 
     /// A record with all that proves it, verified here from the charter of its RCP alone.
@@ -360,7 +294,7 @@ impl Client {
         .await
     }
 
-    fn verify(
+    pub(crate) fn verify(
         &self,
         name: &RecordName,
         proof: v1::ProveRecordResponse,
@@ -411,7 +345,10 @@ impl Client {
     }
 
     /// Verifies the signed bytes of an answer where they and the charter are there.
-    fn verify_raw(&self, record: &v1::Record) -> Result<Option<VerifiedRecord>, ClientError> {
+    pub(crate) fn verify_raw(
+        &self,
+        record: &v1::Record,
+    ) -> Result<Option<VerifiedRecord>, ClientError> {
         let name: RecordName = record.name.parse()?;
         let charters = self.charters();
         let known = charters.of(&name.rcp).zip(record.raw.as_ref());
@@ -419,6 +356,14 @@ impl Client {
             return Ok(None);
         };
         Ok(Some(verify_bytes(&name, record.version, raw, charter)?))
+    }
+}
+
+const fn everything(rcp: Option<RcpId>, all: bool) -> Wanted {
+    Wanted {
+        rcp,
+        filter: String::new(),
+        all,
     }
 }
 

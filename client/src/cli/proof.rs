@@ -130,7 +130,7 @@ fn read(path: &Path) -> Result<VerifiedAnswer, Failure> {
 }
 
 /// Writes a proof to a file of its own, unless it is there, and gives its path.
-fn save(folder: &Path, answer: &VerifiedAnswer, file: &[u8]) -> Result<String, Failure> {
+pub(super) fn save(folder: &Path, answer: &VerifiedAnswer, file: &[u8]) -> Result<String, Failure> {
     let record = answer.header().record.to_string();
     let hash = leaf_hash(file).to_string();
     let name = format!("proof-{}-{}.bin", short(&record), short(&hash));
@@ -187,7 +187,7 @@ fn say(screen: &mut Screen, answer: &VerifiedAnswer) {
     screen.data("verified: signature, line, checkpoint, charter");
 }
 
-fn told_json(answer: &VerifiedAnswer) -> Value {
+pub(super) fn told_json(answer: &VerifiedAnswer) -> Value {
     let head = answer.checkpoint().checkpoint();
     let mut value = header_json(answer.header(), answer.record().version_hash());
     value["log"] = Value::String(head.log.to_string());

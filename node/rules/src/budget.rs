@@ -46,6 +46,12 @@ impl Bucket {
         self.level -= i128::from(amount) * MINUTE_MS;
     }
 
+    /// Whether it holds all that it may.
+    pub fn is_full(&mut self, rate: &Rate, now: UnixMillis) -> bool {
+        self.fill(rate, now);
+        self.level == i128::from(rate.burst) * MINUTE_MS
+    }
+
     /// How long until it is no longer in debt; zero if it is not.
     pub fn wait_ms(&mut self, rate: &Rate, now: UnixMillis) -> u64 {
         self.fill(rate, now);
@@ -73,6 +79,9 @@ mod tests {
         let mut bucket = Bucket::full(&RATE, at(0));
         bucket.take(&RATE, 100, at(0));
         assert_eq!(bucket.wait_ms(&RATE, at(0)), 0, "the burst is there");
+        assert!(!bucket.is_full(&RATE, at(99_999)) && bucket.is_full(&RATE, at(100_000)));
+        let mut bucket = Bucket::full(&RATE, at(0));
+        bucket.take(&RATE, 100, at(0));
         bucket.take(&RATE, 3, at(0));
         assert_eq!(bucket.wait_ms(&RATE, at(0)), 3_000, "one comes in a second");
         assert_eq!(bucket.wait_ms(&RATE, at(2_999)), 1);

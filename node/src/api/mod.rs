@@ -1,27 +1,32 @@
 //! gRPC for secretariats and integrators, one file a service.
 //!
 //! Every call says who asks ([`Api::caller`]) before anything is looked up, and every answer is a
-//! function of what that caller may see. It imports `desk` and `operate`, never `exchange`.
+//! function of what that caller may see. It imports `desk`, `library` and `operate`, never
+//! `exchange`.
 //! **Invariant:** what a caller may not see and what does not exist give the same answer.
 
 mod audit;
+mod budgets;
 mod circle;
 mod clearance;
+mod gate;
 mod names;
 mod node;
 mod peer;
+pub mod reasons;
 mod record;
 mod reflect;
 mod status;
 mod traffic;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use corridor_rules::Reader;
 use corridor_rules::draft::Hand;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_stream::Stream;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
@@ -33,14 +38,17 @@ use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::desk::Desk;
 use crate::edge;
+use crate::library::Library;
 use crate::limits::API_MESSAGE_BYTES;
 use crate::operate::access::{Access, Entry, Right};
 use crate::operate::audit::Audit;
+use crate::operate::config::Reading;
 use crate::status::Statuses;
 use audit::NotingLayer;
+use budgets::Budgets;
+use gate::GateLayer;
 pub use names::{parse_rcp, parse_record};
 pub use record::cursor::Cursors;
-pub use record::message::{page_token, read_page_token};
 pub use traffic::{Ends, Traffic};
 
 /// The generated service code.
@@ -48,6 +56,10 @@ pub(crate) mod rpc {
     #![allow(missing_docs, clippy::all)]
     tonic::include_proto!("corridor.v1");
 }
+
+/// From where a connection came.
+#[derive(Clone, Copy, Debug)]
+pub struct Came(pub IpAddr);
 
 /// What all services share.
 #[derive(Clone)]
@@ -62,8 +74,14 @@ pub struct Api {
     pub access: Arc<Access>,
     /// Whether nobody clears a text for release that they had a part in.
     pub four_eyes: bool,
-    /// Seals the cursors of those who follow changes.
+    /// Seals the cursors of those who follow changes, and page tokens.
     pub cursors: Arc<Cursors>,
+    /// What the records say.
+    pub library: Arc<Library>,
+    /// Lets a few search at a time.
+    pub searches: Arc<Semaphore>,
+    /// How reading is open to others.
+    pub reading: Reading,
 }
 
 impl Api {
@@ -104,8 +122,12 @@ impl Api {
         self.desk.by(Hand { who, four_eyes })
     }
 
-    /// As whom the caller reads.
+    /// As whom the caller reads. Whoever shows no token at all reads what is public, if that is
+    /// configured; a token that opens nothing is refused all the same.
     fn reader(&self, metadata: &MetadataMap) -> Result<Reader, Status> {
+        if self.reading.anonymous && !metadata.contains_key("authorization") {
+            return Ok(Reader::Anyone);
+        }
         let caller = self.caller(metadata)?;
         Ok(if caller.has(Right::Read) {
             Reader::Secretariat
@@ -138,6 +160,8 @@ pub async fn serve<I>(
 where
     I: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
+    let access = Arc::clone(&api.access);
+    let gate = GateLayer(Arc::new(Budgets::new(access, &api.reading)));
     let limit = API_MESSAGE_BYTES;
     let noting = NotingLayer::new(Arc::clone(&api.audit), Arc::clone(&api.access));
     let health = HealthService::from_health_reporter(front.health);
@@ -170,6 +194,7 @@ where
         .server
         .layer(front.traffic)
         .layer(noting)
+        .layer(gate)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, async move {
             // The sender is gone only when the node is: then it is time as well.

@@ -85,10 +85,31 @@ pub const fn code_word(code: Code) -> &'static str {
     }
 }
 
+/// More calls than the caller's budget has.
+pub fn too_often(wait_ms: u64) -> Status {
+    let mut details = ErrorDetails::with_retry_info(Some(Duration::from_millis(wait_ms)));
+    details.set_error_info("TOO_OFTEN", DOMAIN, HashMap::new());
+    let message = "you ask more often than this node answers; wait as long as it says, and try \
+                   again";
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 /// Nothing there for the caller.
 pub fn not_found(what: &str, name: &str) -> Status {
     let message = format!("there is no {what} {name:?} for you here; list them to see their names");
     with_reason(Code::NotFound, "NOT_FOUND", message)
+}
+
+/// One of several is not there for the caller; which one is not said.
+pub fn not_all_found() -> Status {
+    let message = "not all of these records are there for you here; read them one by one";
+    with_reason(Code::NotFound, "NOT_FOUND", message.to_owned())
+}
+
+/// More than fits into one answer.
+pub fn answer_too_large() -> Status {
+    let message = "these records are too large for one answer; ask for fewer, or without the bytes";
+    with_reason(Code::OutOfRange, "ANSWER_TOO_LARGE", message.to_owned())
 }
 
 /// One bad field.

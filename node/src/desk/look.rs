@@ -2,10 +2,11 @@
 
 use std::ops::Bound;
 
-use corridor_proto::record::{Header, SignedRecord};
+use corridor_proto::record::SignedRecord;
+use corridor_proto::v1::RecordState;
 use corridor_proto::{LogId, LogSeed, RcpId, UnixMillis};
 use corridor_rules::desk::{Link, link_fits};
-use corridor_rules::row::{RecordKey, RecordRow, Stand, Withdrawn};
+use corridor_rules::row::{HeldVersion, RecordKey, RecordRow, Stand, Withdrawn};
 use corridor_rules::serve::Source;
 use corridor_rules::visibility::{Denial, Grant, readable};
 use corridor_rules::{Log, PeerState, Reader, Rows, Sort, may_read};
@@ -24,16 +25,38 @@ pub struct Shown {
     pub own: bool,
     /// The version in force for the reader.
     pub current: Option<Stand>,
-    /// Its signed bytes, where they are held.
+    /// The version whose bytes are here: that in force, of an internal record of ours the newest.
+    pub held: Option<HeldVersion>,
+    /// Its signed bytes, where they were read.
     pub signed: Option<SignedRecord>,
     /// Whether its RCP is not yet confirmed here.
     pub unconfirmed: bool,
 }
 
 impl Shown {
-    /// The header of the version in force.
-    pub fn header(&self) -> Option<Header> {
-        Header::decode(&self.signed.as_ref()?.header.bytes).ok()
+    /// Reads the signed bytes; what cannot be read is not held.
+    pub fn read(&mut self, view: &View<'_>) {
+        let held = self.held.as_ref();
+        self.signed = held.and_then(|held| view.record(held.place));
+        if self.signed.is_none() {
+            self.held = None;
+        }
+    }
+
+    /// What the record is to the reader.
+    pub fn state(&self) -> RecordState {
+        let is_out = |stand: &Stand| {
+            let mut out = self.row.quarantined.iter();
+            out.any(|(hash, _)| *hash == stand.version_hash)
+        };
+        match (&self.current, &self.held) {
+            (Some(_), Some(_)) => RecordState::Current,
+            (Some(stand), None) if is_out(stand) => RecordState::Quarantined,
+            (Some(_), None) => RecordState::Awaited,
+            (None, _) if self.withdrawal.is_some() => RecordState::Withdrawn,
+            (None, _) if self.own => RecordState::Internal,
+            (None, _) => RecordState::Left,
+        }
     }
 }
 
@@ -48,7 +71,20 @@ pub fn show(
     now: UnixMillis,
     unconfirmed: bool,
 ) -> Option<Shown> {
-    let mut row = comes_across(view, reader, key, now).then(|| view.row(key))??;
+    let row = comes_across(view, reader, key, now).then(|| view.row(key))??;
+    let mut shown = sight(view, (*key, row), reader, now, unconfirmed)?;
+    shown.read(view);
+    Some(shown)
+}
+
+/// The same of a row that is at hand, without the signed bytes.
+pub fn sight(
+    view: &View<'_>,
+    (key, mut row): (RecordKey, RecordRow),
+    reader: &Reader,
+    now: UnixMillis,
+    unconfirmed: bool,
+) -> Option<Shown> {
     let pending = view.peer_state(&key.rcp) == Some(PeerState::Pending);
     let apart = unconfirmed && pending && *reader == Reader::Secretariat;
     let own = key.rcp == view.me && *reader == Reader::Secretariat;
@@ -73,14 +109,15 @@ pub fn show(
         None if own => row.newest(),
         None => None,
     };
-    let signed = held.and_then(|held| view.record(held.place));
+    let held = held.cloned();
     Some(Shown {
-        key: *key,
+        key,
         row,
         withdrawal,
         own,
         current,
-        signed,
+        held,
+        signed: None,
         unconfirmed: apart,
     })
 }
@@ -126,6 +163,20 @@ pub fn keys<'a>(
     Box::new(keys)
 }
 
+/// The rows of those that `reader` may come across, in the same order.
+pub fn rows<'a>(
+    view: &'a View<'_>,
+    reader: &'a Reader,
+    after: Option<RecordKey>,
+    now: UnixMillis,
+) -> Box<dyn Iterator<Item = (RecordKey, RecordRow)> + 'a> {
+    if *reader != Reader::Anyone {
+        return Box::new(view.rows(after.as_ref()));
+    }
+    let keys = keys(view, reader, after, now);
+    Box::new(keys.filter_map(|key| Some((key, view.row(&key)?))))
+}
+
 /// What a partner would receive.
 #[derive(Clone, Debug, Default)]
 pub struct Preview {
@@ -163,9 +214,8 @@ pub fn preview(
             continue;
         };
         preview.newly += usize::from(!today);
-        let signed = row
-            .body(&current.version_hash)
-            .and_then(|held| view.record(held.place));
+        let held = row.body(&current.version_hash).cloned();
+        let signed = held.as_ref().and_then(|held| view.record(held.place));
         let current = Some(current);
         preview.records.push(Shown {
             key,
@@ -173,6 +223,7 @@ pub fn preview(
             withdrawal: None,
             own: true,
             current,
+            held,
             signed,
             unconfirmed: false,
         });

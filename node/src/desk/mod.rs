@@ -26,7 +26,7 @@ use tokio::sync::{oneshot, watch};
 use crate::edge;
 pub use drafts::{ReadDraft, Ready, draft, links};
 pub use look::{
-    CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, show,
+    CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, rows, show, sight,
 };
 pub use needs::{About, For, Need, needs};
 

@@ -37,6 +37,13 @@ pub struct Config {
     pub proxy_credentials: String,
     /// Whether nobody clears a text for release that they had a part in.
     pub four_eyes: bool,
+    /// Whether whoever shows no token reads what is public. Not unless somebody says so: a node
+    /// whose secretariat never thought of it serves nobody whom it did not name.
+    pub anonymous: bool,
+    /// Calls that one token may make in a minute, over time; twice as many at once.
+    pub calls_per_minute: u64,
+    /// Calls that one network address without a token may make in a minute.
+    pub anonymous_calls_per_minute: u64,
     /// Where metrics can be read; nowhere by default.
     #[serde(with = "place")]
     pub metrics: Option<SocketAddr>,
@@ -50,6 +57,23 @@ pub struct Config {
     pub names: Vec<Name>,
 }
 
+/// How reading is open, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Whether whoever shows no token reads what is public.
+    pub anonymous: bool,
+    /// Calls that one token may make in a minute.
+    pub calls_per_minute: u64,
+    /// Calls that one network address without a token may make in a minute.
+    pub anonymous_calls_per_minute: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Config::default().reading()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -59,6 +83,9 @@ impl Default for Config {
             proxy: NONE.to_owned(),
             proxy_credentials: NONE.to_owned(),
             four_eyes: false,
+            anonymous: false,
+            calls_per_minute: 60_000,
+            anonymous_calls_per_minute: 600,
             metrics: None,
             drain_seconds: 10,
             log: "info".to_owned(),
@@ -119,7 +146,7 @@ pub struct Key {
 }
 
 /// All keys, in the order of the file.
-pub static KEYS: [Key; 11] = [
+pub static KEYS: [Key; 14] = [
     Key {
         name: "peer_listen",
         flag: "peer-listen",
@@ -161,6 +188,27 @@ pub static KEYS: [Key; 11] = [
         variable: "CORRIDOR_FOUR_EYES",
         shape: Shape::Switch,
         words: "true if nobody clears for release what they wrote themselves, else false",
+    },
+    Key {
+        name: "anonymous",
+        flag: "anonymous",
+        variable: "CORRIDOR_ANONYMOUS",
+        shape: Shape::Switch,
+        words: "true if whoever shows no token reads what is public, else false",
+    },
+    Key {
+        name: "calls_per_minute",
+        flag: "calls-per-minute",
+        variable: "CORRIDOR_CALLS_PER_MINUTE",
+        shape: Shape::Number,
+        words: "How many calls one token may make in a minute; twice as many at once",
+    },
+    Key {
+        name: "anonymous_calls_per_minute",
+        flag: "anonymous-calls-per-minute",
+        variable: "CORRIDOR_ANONYMOUS_CALLS_PER_MINUTE",
+        shape: Shape::Number,
+        words: "How many calls one network address may make in a minute without a token",
     },
     Key {
         name: "metrics",
@@ -224,6 +272,15 @@ impl Config {
     /// The line and the key that do not fit.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
+    }
+
+    /// How reading is open.
+    pub const fn reading(&self) -> Reading {
+        Reading {
+            anonymous: self.anonymous,
+            calls_per_minute: self.calls_per_minute,
+            anonymous_calls_per_minute: self.anonymous_calls_per_minute,
+        }
     }
 
     /// Each key with its value.

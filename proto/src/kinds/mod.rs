@@ -10,6 +10,7 @@ mod act;
 mod checks;
 mod clearance;
 mod contact;
+mod contents;
 mod contribution;
 mod date;
 mod envelope;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use checks::EXAMPLE_BEGINS;
 pub use clearance::with_clearance;
+pub use contents::{Contents, contents};
 pub use kind::{Kind, UnknownKind};
 pub use outside::{check_names, check_note};
 pub use shown::{Shown, Summary, summarise};

@@ -37,11 +37,11 @@ struct MessageType {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Field {
+pub(super) struct Field {
     #[prost(string, tag = "1")]
-    name: String,
+    pub name: String,
     #[prost(uint32, tag = "3")]
-    number: u32,
+    pub number: u32,
     #[prost(int32, tag = "4")]
     label: i32,
     #[prost(int32, tag = "5")]
@@ -55,8 +55,14 @@ impl Field {
     const REPEATED: i32 = 3;
     /// `TYPE_MESSAGE` of descriptor.proto.
     const MESSAGE: i32 = 11;
+    /// `TYPE_STRING` of descriptor.proto.
+    const STRING: i32 = 9;
 
-    fn message(&self) -> Option<&str> {
+    pub(super) const fn is_string(&self) -> bool {
+        self.kind == Self::STRING
+    }
+
+    pub(super) fn message(&self) -> Option<&str> {
         let local = self.type_name.strip_prefix(".corridor.v1.")?;
         (self.kind == Self::MESSAGE).then_some(local)
     }
@@ -64,7 +70,7 @@ impl Field {
 
 /// The messages of the package by name. Read once, never changed. Empty if the descriptors did not
 /// decode, which refuses everything; a test holds that they do.
-static MESSAGES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
+pub(super) static MESSAGES: LazyLock<BTreeMap<String, Vec<Field>>> = LazyLock::new(|| {
     let set = FileSet::decode(FILE_DESCRIPTOR_SET).unwrap_or_default();
     let messages = set.files.into_iter().flat_map(|file| file.messages);
     messages
@@ -169,7 +175,7 @@ fn walk(
 
 /// Takes one field off the front: its number, and its bytes if it is length-delimited. `None` if
 /// the bytes are no field, or a group, which proto3 does not have.
-fn take<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
+pub(super) fn take<'a>(bytes: &mut &'a [u8]) -> Option<(u32, Option<&'a [u8]>)> {
     let (number, wire_type) = decode_key(bytes).ok()?;
     let length = match wire_type {
         WireType::Varint => {

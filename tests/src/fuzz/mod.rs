@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `tests/corpus`.
-pub const TARGETS: [(&str, Target); 32] = [
+pub const TARGETS: [(&str, Target); 33] = [
     ("answer", answers::answer),
     ("attachment", trees::attachment),
     ("backup", store::backup),
@@ -40,6 +40,7 @@ pub const TARGETS: [(&str, Target); 32] = [
     ("evidence", notes::evidence),
     ("fact", store::fact),
     ("facts", store::facts),
+    ("filter", settings::filter),
     ("header", layouts::header),
     ("held", notes::held),
     ("identity", papers::identity),

@@ -230,14 +230,29 @@ fn bodies(seeds: &mut Seeds) {
     );
 }
 
+/// Filters with everything that they may have, and some with more.
+const FILTERS: [&str; 10] = [
+    "kind = practice AND countries:PH OR -marking = restricted",
+    "title = \"Орієнтація*\" text:'هجرة' first_year >= 2014",
+    "NOT (corridor.from:BD AND publish_time < \"2025-11-24T00:00:00Z\")",
+    "gcm_objectives > 17 (language:ar OR language:en-GB)",
+    "demonstration = true our_ref:* last_year != 2020",
+    "regex(title, \"^a\") AND a.b.c:1",
+    "((((((((((((((((a))))))))))))))))",
+    "-30 > 2.5 OR \"\\\"\" = '\\n'",
+    "kind = (practice OR lesson)",
+    "circle = federation state = withdrawn version < 9223372036854775807",
+];
+
 fn settings(seeds: &mut Seeds) {
     let (rcp, record, _) = scene::proved();
-    let key = corridor_rules::RecordKey { rcp, record };
-    let token = corridor_node::api::page_token(&key, "rcps/-");
+    for filter in FILTERS {
+        add(seeds, "filter", filter.as_bytes().to_vec());
+    }
     let names = [
         format!("rcps/{rcp}"),
         format!("rcps/{rcp}/records/{record}"),
-        token,
+        "A".repeat(102),
         "2026-11-24".to_owned(),
         "practice".to_owned(),
     ];

@@ -8,10 +8,14 @@ use std::sync::LazyLock;
 use corridor_client::cli::end_of_day;
 use corridor_client::{Profile, RcpName, RecordName};
 use corridor_node::api::{self, Cursors};
+use corridor_node::library::Filter;
+use corridor_node::library::search::Query;
+use corridor_node::limits::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX, QUERY_BYTES_MAX};
 use corridor_node::operate::config::Config;
 use corridor_node::operate::keys::certificate_key_hash;
 use corridor_proto::kinds::Kind;
 use corridor_proto::{Hash, LogId, RcpId, RecordId, Token};
+use corridor_rules::Reader;
 
 use super::Input;
 
@@ -56,10 +60,9 @@ pub fn names(bytes: &[u8]) {
         api::parse_record("name", text).is_ok(),
         text.parse::<RecordName>().is_ok(),
     );
-    if let Ok(Some(key)) = api::read_page_token(text, parent) {
-        assert_eq!(api::page_token(&key, parent), text, "a token has one text");
-    }
     assert_eq!(CURSORS.open(text), None, "nobody makes a cursor");
+    let opened = CURSORS.open_for(parent.as_bytes(), text);
+    assert_eq!(opened, None, "nobody makes a page token");
     if let Some(end) = end_of_day(text) {
         assert_eq!(end.0 % (24 * 3_600 * 1_000), 0, "a day ends at midnight");
     }
@@ -90,6 +93,28 @@ pub fn profile(bytes: &[u8]) {
     assert_eq!(again.address, profile.address);
     assert_eq!(again.server_key, profile.server_key);
     assert_eq!(format!("{:?}", profile.token), "Secret(not shown)");
+}
+
+/// A filter, and the words of a search: what is read reads again as the same from its print.
+pub fn filter(bytes: &[u8]) {
+    let Some(text) = text_of(bytes) else { return };
+    for reader in [Reader::Secretariat, Reader::Anyone] {
+        let read = Filter::parse(text, &reader);
+        let parsed = aip_160::parse_filter_with_max_depth(text, FILTER_DEPTH_MAX);
+        if let (Ok(read), Ok(parsed)) = (read, parsed) {
+            let printed = parsed.to_string();
+            if printed.len() <= FILTER_BYTES_MAX {
+                reads_back(&read, Filter::parse(&printed, &reader).ok());
+            }
+        }
+    }
+    if let Ok(query) = Query::parse(text) {
+        let words = query.words.join(" ");
+        if words.len() <= QUERY_BYTES_MAX {
+            let again = Query::parse(&words).map(|query| query.words);
+            assert_eq!(again, Ok(query.words), "folded words stay as they are");
+        }
+    }
 }
 
 /// The certificate that a peer shows, before anything is known of it.

@@ -17,9 +17,12 @@ use super::spec::{
 use super::world::{Circle, Record, Who};
 
 /// What a token for what is public may call.
-const READING: [&str; 5] = [
+const READING: [&str; 8] = [
+    "RecordService/BatchGetRecords",
     "RecordService/GetRecord",
     "RecordService/ListRecords",
+    "RecordService/ReadRecords",
+    "RecordService/SearchRecords",
     "RecordService/WatchRecords",
     "RecordService/ProveRecord",
     "NodeService/GetNode",
@@ -66,7 +69,7 @@ fn shown(state: v1::RecordState) -> Option<Shown> {
 }
 
 /// What a message shows, in the words of the specification.
-fn told(matrix: &Matrix<'_>, record: &Record, message: &v1::Record) -> Option<Sight> {
+pub fn told(matrix: &Matrix<'_>, record: &Record, message: &v1::Record) -> Option<Sight> {
     let number = |number: u64| {
         let mut versions = record.versions.iter();
         versions.position(|version| version.number == number)
@@ -98,7 +101,7 @@ fn told(matrix: &Matrix<'_>, record: &Record, message: &v1::Record) -> Option<Si
 }
 
 /// As the specification has it, with circles in the same order.
-fn in_order(sight: Option<Sight>) -> Option<Sight> {
+pub fn in_order(sight: Option<Sight>) -> Option<Sight> {
     sight.map(|mut sight| {
         sight.circles.sort();
         sight
@@ -205,27 +208,13 @@ async fn lists(
         for show_all in [false, true] {
             for page_size in [0, 7, 1_000] {
                 let what = || format!("list {parent:?} {show_all} {page_size} by {name}");
-                let mut request = v1::ListRecordsRequest {
+                let request = v1::ListRecordsRequest {
                     parent: parent.clone(),
                     page_size,
-                    page_token: String::new(),
                     show_all,
+                    ..v1::ListRecordsRequest::default()
                 };
-                let mut found = BTreeMap::new();
-                loop {
-                    let answer = caller.call("RecordService/ListRecords", &request).await?;
-                    matrix.sweep(reader, &answer.bytes(), &[&parent], &what);
-                    if reader == Reader::Nobody {
-                        matrix.is(&answer.code, &Code::Unauthenticated, &what);
-                        break;
-                    }
-                    let page: v1::ListRecordsResponse = answer.read()?;
-                    found.extend(page.records.into_iter().map(|one| (one.name.clone(), one)));
-                    if page.next_page_token.is_empty() {
-                        break;
-                    }
-                    request.page_token = page.next_page_token;
-                }
+                let found = pages(matrix, caller, reader, request, &parent, &what).await?;
                 let is_asked =
                     |record: &Record| parent.is_empty() || parent == resource(&world.owner(record));
                 compare(matrix, found, &what, |record| {
@@ -238,8 +227,34 @@ async fn lists(
     Ok(())
 }
 
+/// All that a list tells, page by page.
+pub async fn pages(
+    matrix: &mut Matrix<'_>,
+    caller: &mut Caller,
+    reader: Reader,
+    mut request: v1::ListRecordsRequest,
+    asked: &str,
+    what: &impl Fn() -> String,
+) -> Result<BTreeMap<String, v1::Record>> {
+    let mut found = BTreeMap::new();
+    loop {
+        let answer = caller.call("RecordService/ListRecords", &request).await?;
+        matrix.sweep(reader, &answer.bytes(), &[asked], what);
+        if reader == Reader::Nobody {
+            matrix.is(&answer.code, &Code::Unauthenticated, what);
+            return Ok(found);
+        }
+        let page: v1::ListRecordsResponse = answer.read()?;
+        found.extend(page.records.into_iter().map(|one| (one.name.clone(), one)));
+        if page.next_page_token.is_empty() {
+            return Ok(found);
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
 /// Record by record, what was found beside what there is to be found.
-fn compare(
+pub fn compare(
     matrix: &mut Matrix<'_>,
     mut found: BTreeMap<String, v1::Record>,
     what: &impl Fn() -> String,

@@ -19,13 +19,16 @@ pub const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("audit_command", &["edge", "operate"]),
     ("backup_command", &["audit_command", "operate"]),
     ("config_command", &["operate"]),
     ("look_command", &["config_command", "edge", "operate"]),
     ("token_command", &["audit_command", "edge", "operate"]),
-    ("api", &["desk", "edge", "limits", "operate", "status"]),
+    (
+        "api",
+        &["desk", "edge", "library", "limits", "operate", "status"],
+    ),
     (
         "demo",
         &["desk", "edge", "limits", "operate", "run", "status"],
@@ -33,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("desk", &["edge", "limits"]),
     ("edge", &[]),
     ("exchange", &["edge", "limits", "operate", "status"]),
+    ("library", &["desk", "edge", "limits"]),
     ("limits", &[]),
     ("operate", &["edge", "limits", "status"]),
     (

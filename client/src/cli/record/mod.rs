@@ -4,6 +4,7 @@
 //! does not.
 
 mod draft;
+mod find;
 mod read;
 mod told;
 mod write;
@@ -89,8 +90,21 @@ pub(super) enum Command {
     #[command(before_help = "Examples:\n  \
         corridor record list\n  \
         corridor record list --rcp \"Bali Process\"\n  \
+        corridor record list --filter \"kind = practice AND countries:PH\"\n  \
         corridor record list --all --json")]
     List(ListArgs),
+    /// Finds records by words in any language, the best first
+    #[command(before_help = "Examples:\n  \
+        corridor record search orientation\n  \
+        corridor record search \"labour market\" --filter \"gcm_objectives:18\"\n  \
+        corridor record search --newest")]
+    Search(SearchArgs),
+    /// Reads all records with what proves them, into a folder or as JSON
+    #[command(before_help = "Examples:\n  \
+        corridor record read-all proofs\n  \
+        corridor record read-all --json > records.ndjson\n  \
+        corridor record read-all proofs --cursor CURSOR   (one that --json gave)")]
+    ReadAll(ReadAllArgs),
     /// Shows a record, after verifying it here
     #[command(before_help = "Examples:\n  \
         corridor record show k3v7qa\n  \
@@ -318,13 +332,53 @@ pub(super) struct WithdrawArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ListArgs {
+pub(super) struct WhichArgs {
     /// Only those of this partner, by its name or identifier; "own" for yours
     #[arg(long, value_name = "RCP")]
     rcp: Option<String>,
+    /// Only those of which this is true, such as "language:ar AND first_year >= 2020"
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    filter: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    which: WhichArgs,
     /// Withdrawn ones and those in no circle as well
     #[arg(long)]
     all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SearchArgs {
+    /// Words, each of which has to occur
+    words: Vec<String>,
+    #[command(flatten)]
+    which: WhichArgs,
+    /// The newest first
+    #[arg(long)]
+    newest: bool,
+    /// The page after the one that ended with this word
+    #[arg(long, value_name = "PAGE")]
+    page: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadAllArgs {
+    /// Write a file that proves it for each record into this folder
+    folder: Option<PathBuf>,
+    /// Only those of this partner, by its name or identifier; "own" for yours
+    #[arg(long, value_name = "RCP")]
+    rcp: Option<String>,
+    /// Go on after this point, which an earlier reading named
+    #[arg(long)]
+    cursor: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -352,6 +406,8 @@ pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(
         Command::Narrow(args) => write::narrow(session, args).await,
         Command::Withdraw(args) => write::withdraw(session, args).await,
         Command::List(args) => read::list(session, args).await,
+        Command::Search(args) => find::search(session, args).await,
+        Command::ReadAll(args) => find::read_all(session, args).await,
         Command::Show(args) => read::show(session, args).await,
         Command::Verify(args) => {
             proof::ask(session, &args.record.record, args.save.as_deref()).await

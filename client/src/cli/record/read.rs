@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::draft::{draft_json, draft_title, say_steps};
 use super::told;
-use super::{ListArgs, ShowArgs, WatchArgs};
+use super::{ListArgs, ShowArgs, WatchArgs, WhichArgs};
 use crate::body;
-use crate::calls::ReadRecord;
+use crate::calls::{ReadRecord, Wanted};
 use crate::check::{Check, CheckedRecord, Unverified, kind_word};
 use crate::cli::dates;
 use crate::cli::fail::Failure;
@@ -27,15 +27,8 @@ use crate::shown::safe_line;
 use crate::v1;
 
 pub(super) async fn list(session: &mut Session<'_>, args: ListArgs) -> Result<(), Failure> {
-    let rcp = match args.rcp.as_deref() {
-        None => None,
-        Some("own") => Some(session.own().await?),
-        Some(text) => match text.strip_prefix("rcps/").unwrap_or(text).parse() {
-            Ok(rcp) => Some(rcp),
-            Err(_) => Some(peer_id(&session.peer(text).await?)?),
-        },
-    };
-    let records = session.client.records(rcp, args.all).await?;
+    let wanted = wanted(session, args.which, args.all).await?;
+    let records = session.client.records_where(&wanted).await?;
     if !session.print_json(|| Ok(json!({ "records": list_json(&records, checked_json)? })))? {
         session
             .screen
@@ -47,15 +40,43 @@ pub(super) async fn list(session: &mut Session<'_>, args: ListArgs) -> Result<()
     all_proved(records.iter().filter(|record| is_unproved(record)).count())
 }
 
+/// The records that are meant.
+pub(super) async fn wanted(
+    session: &Session<'_>,
+    which: WhichArgs,
+    all: bool,
+) -> Result<Wanted, Failure> {
+    Ok(Wanted {
+        rcp: rcp(session, which.rcp.as_deref()).await?,
+        filter: which.filter,
+        all,
+    })
+}
+
+/// The RCP that is meant, if one is named.
+pub(super) async fn rcp(
+    session: &Session<'_>,
+    text: Option<&str>,
+) -> Result<Option<RcpId>, Failure> {
+    Ok(match text {
+        None => None,
+        Some("own") => Some(session.own().await?),
+        Some(text) => match text.strip_prefix("rcps/").unwrap_or(text).parse() {
+            Ok(rcp) => Some(rcp),
+            Err(_) => Some(peer_id(&session.peer(text).await?)?),
+        },
+    })
+}
+
 /// Whether the node should have proved it and did not.
-const fn is_unproved(record: &CheckedRecord) -> bool {
+pub(super) const fn is_unproved(record: &CheckedRecord) -> bool {
     matches!(
         record.check,
         Check::Unverified(Unverified::NoProof | Unverified::Refused(_))
     )
 }
 
-fn all_proved(unproved: usize) -> Result<(), Failure> {
+pub(super) fn all_proved(unproved: usize) -> Result<(), Failure> {
     match unproved {
         0 => Ok(()),
         number => Err(Failure::Unproved(number)),
@@ -63,7 +84,7 @@ fn all_proved(unproved: usize) -> Result<(), Failure> {
 }
 
 /// A record on one line: identifier, kind, state, RCP, title, and whether it was verified here.
-fn row(checked: &CheckedRecord) -> Vec<String> {
+pub(super) fn row(checked: &CheckedRecord) -> Vec<String> {
     let record = &checked.record;
     let rcp = record.name.split('/').nth(1).unwrap_or_default();
     let mut state = record_state(record.state()).to_owned();
@@ -84,7 +105,7 @@ fn check_words(check: &Check) -> String {
 }
 
 /// A record of a list as JSON, with what was verified of it.
-fn checked_json(checked: &CheckedRecord) -> Result<Value, Failure> {
+pub(super) fn checked_json(checked: &CheckedRecord) -> Result<Value, Failure> {
     let mut value = record_json(&checked.record)?;
     let signed = checked.signed();
     value["verified"] = signed.map_or(Value::Null, |one| {

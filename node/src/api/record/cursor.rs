@@ -1,8 +1,9 @@
-//! Cursors: how far a follower of changes has come, sealed so that it tells nobody anything.
+//! Cursors and page tokens: how far somebody has come, sealed so that it tells nobody anything.
 //!
-//! A cursor holds the revision of the store, which counts everything that this node does. Whoever
-//! may see only a part of it must not be able to read the rest off its own cursors.
-//! **Invariant:** no caller learns a revision, and none can make a cursor.
+//! A cursor holds the revision of the store, which counts everything that this node does, a page
+//! token the last record looked at, which need not be one that was shown. Whoever may see only a
+//! part must not be able to read the rest off these. **Invariant:** no caller learns a revision,
+//! none can make a cursor, and what was sealed for one question opens for no other.
 
 use corridor_proto::domain::{Domain, hash};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -30,26 +31,40 @@ impl Cursors {
     /// # Errors
     /// If the system gives no randomness.
     pub fn seal(&self, revision: u64) -> Result<String, std::io::Error> {
+        self.seal_for(&[], &revision.to_be_bytes())
+    }
+
+    /// The revision of a cursor of this node.
+    pub fn open(&self, cursor: &str) -> Option<u64> {
+        let opened = self.open_for(&[], cursor)?;
+        Some(u64::from_be_bytes(opened.try_into().ok()?))
+    }
+
+    /// Seals what answers one question alone; a different text at every call.
+    ///
+    /// # Errors
+    /// If the system gives no randomness.
+    pub fn seal_for(&self, question: &[u8], what: &[u8]) -> Result<String, std::io::Error> {
         let nonce: [u8; NONCE_LEN] = edge::random()?;
-        let mut sealed = revision.to_be_bytes().to_vec();
+        let mut sealed = what.to_vec();
         let key = Nonce::assume_unique_for_key(nonce);
         self.0
-            .seal_in_place_append_tag(key, Aad::empty(), &mut sealed)
+            .seal_in_place_append_tag(key, Aad::from(question), &mut sealed)
             .map_err(|_| std::io::Error::other("the cipher does not seal"))?;
         let bytes = [nonce.as_slice(), &sealed].concat();
         Ok(data_encoding::BASE64URL_NOPAD.encode(&bytes))
     }
 
-    /// The revision of a cursor of this node.
-    pub fn open(&self, cursor: &str) -> Option<u64> {
+    /// What this node sealed for the same question.
+    pub fn open_for(&self, question: &[u8], text: &str) -> Option<Vec<u8>> {
         let bytes = data_encoding::BASE64URL_NOPAD
-            .decode(cursor.as_bytes())
+            .decode(text.as_bytes())
             .ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
         let key = Nonce::assume_unique_for_key(*nonce);
-        let opened = self.0.open_in_place(key, Aad::empty(), &mut sealed).ok()?;
-        Some(u64::from_be_bytes((&*opened).try_into().ok()?))
+        let opened = self.0.open_in_place(key, Aad::from(question), &mut sealed);
+        Some(opened.ok()?.to_vec())
     }
 }
 
@@ -66,6 +81,10 @@ mod tests {
         assert_eq!(others.open(&cursor), None);
         assert_ne!(ours.seal(7).expect("sealed"), cursor);
         assert_eq!(cursor.len(), ours.seal(u64::MAX).expect("sealed").len());
+        let token = ours.seal_for(b"a question", b"here").expect("sealed");
+        assert_eq!(ours.open_for(b"a question", &token), Some(b"here".to_vec()));
+        assert_eq!(ours.open_for(b"another", &token), None);
+        assert_eq!(ours.open(&token), None, "no cursor");
         let mut changed = cursor.into_bytes();
         changed[20] = if changed[20] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).expect("text");

@@ -2,18 +2,18 @@
 
 use corridor_proto::domain::{Domain, hash};
 use corridor_proto::{RecordId, v1};
-use corridor_rules::Place;
 use corridor_rules::desk::{DeskRefusal, ToSave};
 use corridor_rules::draft::{Step, Taken};
 use corridor_rules::row::RecordKey;
+use corridor_rules::{Place, Reader};
 use corridor_store::{StoreError, View};
 use prost::Message;
 use tonic::Status;
 
-use super::super::{Api, names, page_token, read_page_token, status};
-use super::{message, missing};
+use super::super::{Api, names, status};
+use super::{message, missing, page};
 use crate::desk::{self, Desk, DeskError, ReadDraft};
-use crate::limits::{DRAFTS_PAGE_BYTES_MAX, REQUEST_ID_CHARS, page_size};
+use crate::limits::{DRAFTS_PAGE_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX, REQUEST_ID_CHARS};
 use crate::operate::access::Entry;
 
 /// What was done last.
@@ -108,11 +108,12 @@ impl Api {
         &self,
         asked: &v1::ListDraftsRequest,
     ) -> Result<v1::ListDraftsResponse, Status> {
-        let size = page_size(asked.page_size)
-            .ok_or_else(|| status::bad_field("page_size", "is negative"))?;
+        let size = page::size(asked.page_size, PAGE_DEFAULT, PAGE_MAX)?;
         let wanted = asked.state();
-        let question = format!("drafts {}", wanted.as_str_name());
-        let after = read_page_token(&asked.page_token, &question)?;
+        let reader = Reader::Secretariat;
+        let question = page::question("ListDrafts", &reader, &[wanted.as_str_name()]);
+        let token = ("page_token", asked.page_token.as_str());
+        let after = page::place(&self.cursors, token, &question, page::read_key)?;
         let (drafts, last) = self.desk.store().read(|view| {
             let (mut drafts, mut bytes, mut last) = (Vec::new(), 0, None);
             for record in view.drafts.after(after.map(|key| key.record)) {
@@ -133,10 +134,11 @@ impl Api {
             }
             (drafts, None)
         });
-        let next_page_token = last.map(|last| page_token(&last, &question));
+        let place = last.map(|last| page::key_bytes(&last));
+        let next = place.map(|place| page::token(&self.cursors, &question, &place));
         Ok(v1::ListDraftsResponse {
             drafts,
-            next_page_token: next_page_token.unwrap_or_default(),
+            next_page_token: next.transpose()?.unwrap_or_default(),
         })
     }
 

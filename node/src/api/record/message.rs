@@ -1,21 +1,18 @@
-//! Records as messages, and pages of them.
+//! Records as messages.
 
-use corridor_proto::domain::{Domain, hash};
 use corridor_proto::kinds::{self, Kind, Shown as Body};
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::record::SignedRecord;
-use corridor_proto::{RcpId, RecordId, v1};
+use corridor_proto::v1;
 use corridor_rules::Reader;
 use corridor_rules::row::RecordKey;
 use corridor_rules::serve::Source;
 use corridor_store::View;
 use prost::Message;
-use tonic::Status;
 
-use super::super::{names, status};
+use super::super::names;
 use super::draft;
-use crate::desk::{self, Shown};
-use crate::edge;
+use crate::desk::Shown;
 
 /// The kind's word.
 pub fn kind_word(code: u16) -> String {
@@ -40,29 +37,33 @@ pub fn title(kind: u16, body: &[u8]) -> Vec<v1::LanguageText> {
     }
 }
 
-/// A record as a message; lists leave the bytes out.
+/// A record as a message, with its title as it was read from its signed bytes.
 pub fn record(view: &View<'_>, shown: &Shown, reader: &Reader, with_raw: bool) -> v1::Record {
-    let header = shown.header();
-    let kind = header.as_ref().map_or(0, |header| header.kind);
-    let title = match (&shown.signed, &header) {
-        (Some(signed), Some(header)) => title(header.kind, &signed.body),
-        _ => Vec::new(),
-    };
-    let standings = shown
-        .row
-        .stands
-        .iter()
-        .filter(|stand| shown.row.lives(stand));
+    let kind = shown.held.as_ref().map_or(0, |held| held.kind);
+    let title = shown.signed.as_ref();
+    let title = title.map(|signed| self::title(kind, &signed.body));
+    let raw = shown.signed.clone().filter(|_| with_raw);
+    v1::Record {
+        raw: raw.map(self::raw),
+        ..titled(view, shown, reader, title.unwrap_or_default())
+    }
+}
+
+/// A record as a message, without its signed bytes.
+pub fn titled(
+    view: &View<'_>,
+    shown: &Shown,
+    reader: &Reader,
+    title: Vec<v1::LanguageText>,
+) -> v1::Record {
+    let (held, row) = (shown.held.as_ref(), &shown.row);
+    let standings = row.stands.iter().filter(|stand| row.lives(stand));
     v1::Record {
         name: names::record(&shown.key),
-        kind: if kind == 0 {
-            String::new()
-        } else {
-            kind_word(kind)
-        },
+        kind: held.map(|held| kind_word(held.kind)).unwrap_or_default(),
         version: shown.current.as_ref().map_or(0, |stand| stand.version),
-        state: state(shown).into(),
-        time_ms: header.map_or(0, |header| header.time.0),
+        state: shown.state().into(),
+        time_ms: held.map_or(0, |held| held.time.0),
         title,
         standings: standings
             .map(|stand| v1::CircleStanding {
@@ -77,11 +78,7 @@ pub fn record(view: &View<'_>, shown: &Shown, reader: &Reader, with_raw: bool) -
             })
             .collect(),
         withdrawal: withdrawal(view, shown),
-        raw: if with_raw {
-            shown.signed.clone().map(raw)
-        } else {
-            None
-        },
+        raw: None,
         revision: revision(view, reader),
         unconfirmed: shown.unconfirmed,
         released: released(view, shown, reader),
@@ -114,27 +111,6 @@ pub fn circle_name(log: &corridor_rules::Log) -> String {
     match log.sort {
         corridor_rules::Sort::Public => "public".to_owned(),
         _ => log.name.clone(),
-    }
-}
-
-fn state(shown: &Shown) -> v1::RecordState {
-    match (&shown.current, &shown.signed) {
-        (Some(_), Some(_)) => v1::RecordState::Current,
-        (Some(stand), None) => {
-            let out = shown
-                .row
-                .quarantined
-                .iter()
-                .any(|(hash, _)| *hash == stand.version_hash);
-            if out {
-                v1::RecordState::Quarantined
-            } else {
-                v1::RecordState::Awaited
-            }
-        }
-        (None, _) if shown.withdrawal.is_some() => v1::RecordState::Withdrawn,
-        (None, _) if shown.own => v1::RecordState::Internal,
-        (None, _) => v1::RecordState::Left,
     }
 }
 
@@ -173,87 +149,4 @@ const fn code(reason: WithdrawalReason) -> v1::WithdrawalCode {
         WithdrawalReason::Other => v1::WithdrawalCode::Other,
         WithdrawalReason::Unknown(_) => v1::WithdrawalCode::Unspecified,
     }
-}
-
-/// A page of records in an order that stays, and the last key if there may be more.
-pub fn page(
-    view: &View<'_>,
-    reader: &Reader,
-    parent: Option<RcpId>,
-    after: Option<&RecordKey>,
-    size: usize,
-    show_all: bool,
-) -> Result<(Vec<v1::Record>, Option<RecordKey>), Status> {
-    let mut records = Vec::new();
-    let start = match (after, parent) {
-        (Some(after), _) => Some(*after),
-        (None, Some(rcp)) => Some(RecordKey {
-            rcp,
-            record: RecordId::ZERO,
-        }),
-        (None, None) => None,
-    };
-    for key in desk::keys(view, reader, start, edge::now()) {
-        match parent {
-            Some(rcp) if key.rcp < rcp => continue,
-            Some(rcp) if key.rcp > rcp => break,
-            _ => {}
-        }
-        let Some(shown) = desk::show(view, &key, reader, edge::now(), show_all) else {
-            continue;
-        };
-        if shown.current.is_none() && !show_all {
-            continue;
-        }
-        records.push(record(view, &shown, reader, false));
-        if records.len() == size {
-            return Ok((records, Some(key)));
-        }
-    }
-    Ok((records, None))
-}
-
-/// A page token: the last key, bound to the question; it grants nothing.
-pub fn page_token(last: &RecordKey, parent: &str) -> String {
-    let bytes = [
-        last.rcp.as_bytes().as_slice(),
-        last.record.as_bytes(),
-        &question(parent),
-    ]
-    .concat();
-    data_encoding::BASE64URL_NOPAD.encode(&bytes)
-}
-
-/// Reads a page token.
-///
-/// # Errors
-/// `INVALID_ARGUMENT` for one of another question.
-pub fn read_page_token(token: &str, parent: &str) -> Result<Option<RecordKey>, Status> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let read = || {
-        let bytes = data_encoding::BASE64URL_NOPAD
-            .decode(token.as_bytes())
-            .ok()?;
-        let (rcp, rest) = bytes.split_at_checked(32)?;
-        let (record, asked) = rest.split_at_checked(16)?;
-        (asked == question(parent)).then_some(())?;
-        Some(RecordKey {
-            rcp: RcpId::from_slice(rcp).ok()?,
-            record: RecordId::from_slice(record).ok()?,
-        })
-    };
-    let bad = || {
-        status::bad_field(
-            "page_token",
-            "is not one of this list; begin again without it",
-        )
-    };
-    read().map(Some).ok_or_else(bad)
-}
-
-fn question(parent: &str) -> [u8; 4] {
-    let [a, b, c, d, ..] = *hash(Domain::PageToken, &[parent.as_bytes()]).as_bytes();
-    [a, b, c, d]
 }

@@ -1,8 +1,13 @@
 //! Records.
 
+mod bulk;
 pub mod cursor;
 mod draft;
 pub(super) mod message;
+mod page;
+mod read;
+mod search;
+mod stream;
 mod watch;
 
 use corridor_proto::kinds::{self, Kind};
@@ -18,12 +23,13 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use super::audit::only_asks;
+use super::budgets::Charge;
 use super::rpc::record_service_server::RecordService;
 use super::{Api, names, status};
 use crate::desk::{self, Shown};
 use crate::edge;
-use crate::limits::page_size;
 use crate::operate::access::Right;
+use stream::Caller;
 
 fn missing(name: &str) -> Status {
     status::not_found("record", name)
@@ -297,32 +303,44 @@ impl RecordService for Api {
         request: Request<v1::ListRecordsRequest>,
     ) -> Result<Response<v1::ListRecordsResponse>, Status> {
         let reader = self.reader(request.metadata())?;
-        let request = request.into_inner();
-        let parent = match request.parent.as_str() {
-            "" | "rcps/-" => None,
-            name => Some(names::parse_rcp("parent", name)?),
-        };
-        let size = page_size(request.page_size)
-            .ok_or_else(|| status::bad_field("page_size", "is negative"))?;
-        let after = message::read_page_token(&request.page_token, &request.parent)?;
-        let page = self.desk.store().read(|view| {
-            message::page(
-                view,
-                &reader,
-                parent,
-                after.as_ref(),
-                size,
-                request.show_all,
-            )
-        })?;
-        let (records, last) = page;
-        let next_page_token = last
-            .map(|last| message::page_token(&last, &request.parent))
-            .unwrap_or_default();
-        Ok(Response::new(v1::ListRecordsResponse {
-            records,
-            next_page_token,
-        }))
+        let charge = Charge::of_call(&request);
+        let (page, rows) = read::list(self, reader, request.into_inner()).await?;
+        charge.iter().for_each(|charge| charge.looked_at(rows));
+        Ok(Response::new(page))
+    }
+
+    async fn batch_get_records(
+        &self,
+        request: Request<v1::BatchGetRecordsRequest>,
+    ) -> Result<Response<v1::BatchGetRecordsResponse>, Status> {
+        let reader = self.reader(request.metadata())?;
+        let records = read::batch(self, &reader, &request.into_inner())?;
+        Ok(Response::new(v1::BatchGetRecordsResponse { records }))
+    }
+
+    async fn search_records(
+        &self,
+        request: Request<v1::SearchRecordsRequest>,
+    ) -> Result<Response<v1::SearchRecordsResponse>, Status> {
+        let reader = self.reader(request.metadata())?;
+        let charge = Charge::of_call(&request);
+        let (found, rows) = search::search(self, reader, request.into_inner()).await?;
+        charge.iter().for_each(|charge| charge.looked_at(rows));
+        Ok(Response::new(found))
+    }
+
+    type ReadRecordsStream = bulk::Batches;
+
+    async fn read_records(
+        &self,
+        request: Request<v1::ReadRecordsRequest>,
+    ) -> Result<Response<Self::ReadRecordsStream>, Status> {
+        let reader = self.reader(request.metadata())?;
+        let charge = Charge::of_call(&request);
+        let (metadata, request) = (request.metadata().clone(), request.into_inner());
+        let caller = Caller::of(self.clone(), metadata);
+        let batches = bulk::read(caller, charge, reader, &request)?;
+        Ok(Response::new(batches))
     }
 
     type WatchRecordsStream = watch::Changes;
@@ -372,7 +390,7 @@ impl RecordService for Api {
             let times = preview
                 .records
                 .iter()
-                .filter_map(|shown| Some(shown.header()?.time.0));
+                .filter_map(|shown| Some(shown.held.as_ref()?.time.0));
             Ok(Response::new(v1::PreviewPeerResponse {
                 oldest_ms: times.min().unwrap_or(0),
                 newly: u32::try_from(preview.newly).unwrap_or(u32::MAX),

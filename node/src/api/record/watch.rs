@@ -5,43 +5,29 @@
 //! nobody else waits. **Invariant:** the caller's token is asked for before every look and while a
 //! slow caller is waited for, so that one that ended ends the stream.
 
-use std::pin::Pin;
-use std::time::Duration;
-
 use corridor_proto::v1;
-use corridor_rules::Reader;
 use corridor_rules::row::{RecordKey, RecordRow};
 use corridor_store::View;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use super::super::{Api, status};
 use super::message;
+use super::stream::{Answers, Caller, LOOK, Looked};
 use crate::desk;
 use crate::edge;
+use crate::limits::ROWS_AT_ONCE;
 
 /// Changes as a stream.
-pub type Changes = Pin<Box<dyn Stream<Item = Result<v1::WatchRecordsResponse, Status>> + Send>>;
-
-/// Between two looks, when nothing is heard of a change: also bounds how long an ended token works.
-const LOOK: Duration = Duration::from_secs(2);
-/// Rows looked at while the store is held.
-const ROWS_AT_ONCE: usize = 200;
-/// Messages that wait for a slow caller.
-const QUEUED: usize = 4;
+pub type Changes = Answers<v1::WatchRecordsResponse>;
 
 /// Follows changes after `cursor`; without one, begins with all records as they are now.
 pub fn follow(api: Api, metadata: MetadataMap, cursor: Option<u64>) -> Changes {
-    let (sender, receiver) = mpsc::channel(QUEUED);
+    let (caller, receiver) = Caller::of(api, metadata);
     tokio::spawn(async move {
-        let mut woken = api.desk.changes();
+        let mut woken = caller.api.desk.changes();
         let mut follower = Follower {
-            api,
-            metadata,
-            sender,
+            caller,
             seen: cursor.unwrap_or(0),
             told: false,
         };
@@ -49,39 +35,33 @@ pub fn follow(api: Api, metadata: MetadataMap, cursor: Option<u64>) -> Changes {
             match follower.look().await {
                 Ok(()) => {}
                 Err(Some(error)) => {
-                    let _ = follower.sender.send(Err(error)).await;
-                    return;
+                    return follower.caller.refuse(error).await;
                 }
                 Err(None) => return,
             }
             tokio::select! {
                 Ok(()) = woken.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
-                () = follower.sender.closed() => return,
+                () = follower.caller.is_gone() => return,
             }
         }
     });
-    Box::pin(ReceiverStream::new(receiver))
+    receiver
 }
 
 struct Follower {
-    api: Api,
-    metadata: MetadataMap,
-    sender: mpsc::Sender<Result<v1::WatchRecordsResponse, Status>>,
+    caller: Caller<v1::WatchRecordsResponse>,
     /// The revision up to which the caller was told.
     seen: u64,
     /// Whether it was told a cursor.
     told: bool,
 }
 
-/// `None`: the caller is gone.
-type Looked = Result<(), Option<Status>>;
-
 impl Follower {
     /// Tells what changed since the last look, and then a cursor if there was anything.
     async fn look(&mut self) -> Looked {
-        let reader = self.api.reader(&self.metadata)?;
-        let store = self.api.desk.store().clone();
+        let reader = self.caller.reader()?;
+        let store = self.caller.api.desk.store().clone();
         let present = store.read(|view| view.revision);
         // A cursor of a later state than this: the folder was set back, and all is new again.
         let since = if self.seen > present { 0 } else { self.seen };
@@ -108,13 +88,18 @@ impl Follower {
         }
         self.seen = seen;
         if told || !self.told {
-            let cursor = self.api.cursors.seal(seen).map_err(status::no_randomness)?;
+            let cursor = self
+                .caller
+                .api
+                .cursors
+                .seal(seen)
+                .map_err(status::no_randomness)?;
             self.told = true;
             let message = v1::WatchRecordsResponse {
                 record: None,
                 cursor,
             };
-            self.send(message, &reader).await?;
+            self.caller.send(message, &reader).await?;
         }
         Ok(())
     }
@@ -126,8 +111,8 @@ impl Follower {
         which: impl FnOnce(&View<'_>) -> Vec<RecordKey>,
         since: u64,
     ) -> Result<(Option<RecordKey>, bool), Option<Status>> {
-        let reader = self.api.reader(&self.metadata)?;
-        let (last, records) = self.api.desk.store().read(|view| {
+        let reader = self.caller.reader()?;
+        let (last, records) = self.caller.api.desk.store().read(|view| {
             let keys = which(view);
             let shown = keys.iter().filter_map(|key| {
                 desk::comes_across(view, &reader, key, edge::now()).then_some(())?;
@@ -145,27 +130,9 @@ impl Follower {
                 record: Some(record),
                 cursor: String::new(),
             };
-            self.send(message, &reader).await?;
+            self.caller.send(message, &reader).await?;
         }
         Ok((last, any))
-    }
-
-    /// Waits until the caller takes a message, as long as its token is that of one who may see it.
-    async fn send(&self, message: v1::WatchRecordsResponse, seen_by: &Reader) -> Looked {
-        loop {
-            let place = tokio::time::timeout(LOOK, self.sender.reserve()).await;
-            if self.api.reader(&self.metadata)? != *seen_by {
-                return Err(Some(status::roles_changed()));
-            }
-            match place {
-                Ok(Ok(place)) => {
-                    place.send(Ok(message));
-                    return Ok(());
-                }
-                Ok(Err(_)) => return Err(None),
-                Err(_) => {}
-            }
-        }
     }
 }
 
