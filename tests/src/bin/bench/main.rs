@@ -18,6 +18,7 @@ mod passed;
 mod postgres;
 mod process;
 mod publish;
+mod read;
 mod rest;
 mod site;
 mod stage;
@@ -35,9 +36,9 @@ use tokio::sync::Mutex;
 use stage::Stage;
 
 /// The scenarios, in the order in which all of them run.
-const SCENARIOS: [&str; 14] = [
+const SCENARIOS: [&str; 17] = [
     "publish", "cold", "noop", "delta", "widen", "live", "fanout", "heal", "rtt", "relay", "flood",
-    "restart", "space", "growth",
+    "restart", "space", "growth", "list", "bulkread", "tokens",
 ];
 
 /// What every scenario is told.
@@ -143,6 +144,9 @@ async fn main() -> ExitCode {
             "growth" => cold::growth(bench).await,
             "flood" => flood::flood(bench).await,
             "restart" => rest::restart(bench).await,
+            "list" => read::list(bench).await,
+            "bulkread" => read::bulkread(bench).await,
+            "tokens" => read::tokens(bench).await,
             _ => rest::space(bench).await,
         };
         if let Err(error) = ran {
