@@ -155,15 +155,13 @@ pub async fn start_with(
         key_ends,
         reads_only,
     } = bring_up(data, config, progress)?;
-    let me = store.read(|view| view.me);
     let (sender, changed) = watch::channel(0);
     store.on_change(move |revision| {
         sender.send_replace(revision);
     });
     let desk = Desk::new(store.clone(), changed.clone());
     let (stop, stopped) = watch::channel(false);
-    let road = road(config);
-    let exchange = Exchange::new(store, peer_tls, road, changed, stopped.clone());
+    let exchange = Exchange::new(store, peer_tls, road(config), changed, stopped.clone());
     let synced = Arc::clone(&exchange.meters);
     exchange.store.on_sync(move |took| synced.synced(took));
     let mut tasks = JoinSet::new();
@@ -195,15 +193,13 @@ pub async fn start_with(
         searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),
         reading: config.reading(),
     };
-    let library = Arc::clone(&api.library);
-    tasks.spawn(library.follow(desk.store().clone(), desk.changes(), stopped.clone()));
     let (cut, now) = watch::channel(false);
     let soon = stopped.clone();
-    let traffic = Traffic::new(Arc::clone(&exchange.meters), Ends { soon, now });
-    let front = front(health, traffic);
-    tasks.spawn(serve_api(api, front, listeners.api, api_tls, stopped));
+    let meters = Arc::clone(&exchange.meters);
+    let front = front(health, Traffic::new(meters, Ends { soon, now }));
+    answer(api, front, listeners.api, api_tls, &stopped, &mut tasks);
     Ok(Running {
-        me,
+        me: exchange.me(),
         desk,
         exchange,
         opening,
@@ -224,6 +220,20 @@ fn road(config: &Config) -> Road {
             credentials: named(&config.proxy_credentials).map(Into::into),
         }),
     }
+}
+
+/// Answers secretariats and integrators, and keeps what they search in.
+fn answer(
+    api: api::Api,
+    front: Front,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    let (library, desk) = (Arc::clone(&api.library), &api.desk);
+    tasks.spawn(library.follow(desk.store().clone(), desk.changes(), stopped.clone()));
+    tasks.spawn(serve_api(api, front, listener, tls, stopped.clone()));
 }
 
 /// Dials partners and lets them dial in.

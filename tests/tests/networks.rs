@@ -1,5 +1,5 @@
-//! Networks as ministries have them: a proxy that wants a password, addresses that change, a box that
-//! opens what is encrypted.
+//! Networks as ministries have them: a proxy that wants a password, addresses that change, a box
+//! that opens what is encrypted.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -123,8 +123,7 @@ async fn a_proxy_with_a_password_is_no_obstacle() -> Result<()> {
     Ok(())
 }
 
-/// What answers as a proxy and is none, a partner that a proxy does not let through, and a name that
-/// nobody knows are each named.
+/// What answers as a proxy and is none, and a proxy that is not there, are each named.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_way_is_named() -> Result<()> {
     let mut ministry = Office::open("Rabat Process", false).await?;
@@ -140,7 +139,7 @@ async fn what_stands_in_the_way_is_named() -> Result<()> {
     Ok(())
 }
 
-/// A box that opens the line with a certificate of its own gets nothing, and is named by its issuer.
+/// A box that opens the line with a certificate of its own gets nothing, and its issuer is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_opened_on_the_way_is_named() -> Result<()> {
     let mut ministry = Office::open("Budapest Process", false).await?;

@@ -25,8 +25,8 @@ async fn says(office: &Office, command: &str) -> Result<String> {
     Ok(text)
 }
 
-/// A practice in one language and with eight fields, without any partner or line: it is kept, ready,
-/// and nobody else's.
+/// A practice in one language and with eight fields, without any partner or line: it is kept,
+/// ready, and nobody else's.
 #[tokio::test(flavor = "multi_thread")]
 async fn story_1_an_officer_writes_a_snapshot() -> Result<()> {
     let mut office = Office::open("Abu Dhabi Dialogue", false).await?;
@@ -182,8 +182,8 @@ async fn succeed(new: &Office, [partner, retired]: &[Office; 2]) -> Result<()> {
     Ok(())
 }
 
-/// Anybody with the file verifies what a record says, its place and its history, without a node; one
-/// byte that is changed, and it is refused.
+/// Anybody with the file verifies what a record says, its place and its history, without a node;
+/// one byte that is changed, and it is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn story_13_an_auditor_checks_a_record() -> Result<()> {
     let office = Office::open("Rabat Process", true).await?;

@@ -186,7 +186,8 @@ mod tests {
             corridor record return, corridor record discard, corridor record publish, \
             corridor record share, corridor record narrow, corridor record withdraw, \
             corridor record list, corridor record search, corridor record read-all, \
-            corridor record show, corridor record verify, corridor record watch, corridor recover, corridor recover status, \
+            corridor record show, corridor record verify, corridor record watch, \
+            corridor recover, corridor recover status, \
             corridor recover copy-is-gone, corridor recover sign, corridor recover show, \
             corridor recover void, corridor preview, corridor verify, corridor explain";
         assert_eq!(words.join(", "), expect);

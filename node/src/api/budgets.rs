@@ -3,8 +3,8 @@
 //! A token has a budget of its own; whoever shows none has that of the network address that it
 //! comes from, and all of those together have one more. A call costs one, and one more for every
 //! few hundred records that it looks at; what it looks at is known afterwards, so that a caller may
-//! be in debt by one call. **Invariant:** what is remembered of callers has a bound, and one that is
-//! not remembered has asked for nothing lately.
+//! be in debt by one call. **Invariant:** what is remembered of callers has a bound, and one that
+//! is not remembered has asked for nothing lately.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

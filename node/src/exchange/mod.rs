@@ -1,8 +1,8 @@
 //! Peers: connections, and the links that run over them.
 //!
 //! A connection is mutual TLS 1.3 with pinned keys ([`tls`]), dialled ([`dial`], on a [`road`]) or
-//! accepted ([`listen`]) at one of few places ([`places`]), and can be ended at once ([`cut`]); [`drive`]
-//! runs one `corridor_rules::link::Link` over its two streams, within the peer's budget
+//! accepted ([`listen`]) at one of few places ([`places`]), and can be ended at once ([`cut`]);
+//! [`drive`] runs one `corridor_rules::link::Link` over its two streams, within the peer's budget
 //! ([`budgets`]), and [`crate::status`] keeps the sentence that is shown for each peer.
 //!
 //! It imports the store, the rules and the protocol, never `api`. **Invariant:** no decision about
