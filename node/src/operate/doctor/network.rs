@@ -11,7 +11,7 @@ use super::{Check, Verdict};
 use crate::edge;
 use crate::limits::CALL_TIME;
 use crate::operate::ask;
-use crate::operate::config::Config;
+use crate::operate::config::{Config, NONE};
 
 pub async fn checks(
     data: &Path,
@@ -35,7 +35,7 @@ pub async fn checks(
     }
     checks.push(own_addresses(config, is_running).await);
     checks.extend(names(found).await);
-    checks.push(proxies(proxy));
+    checks.push(proxies(config, proxy).await);
     checks
 }
 
@@ -176,8 +176,19 @@ async fn names(found: &Found) -> Vec<Check> {
     checks
 }
 
-/// Whether the machine is told to use a proxy, which this node does not.
-fn proxies(proxy: &[(String, String)]) -> Check {
+/// Whether partners are reached through a proxy, or the machine is told of one that is not used.
+async fn proxies(config: &Config, proxy: &[(String, String)]) -> Check {
+    let own = &config.proxy;
+    if own != NONE {
+        return match connects(own).await {
+            Ok(()) => Check::fine("proxy", format!("Partners are reached through {own}.")),
+            Err(why) => Check::broken(
+                "proxy",
+                format!("The proxy {own} cannot be reached: {why}."),
+                "Ask IT for its address, and name it as proxy in config.toml.",
+            ),
+        };
+    }
     let named: Vec<String> = proxy
         .iter()
         .filter(|(_, value)| !value.is_empty())
@@ -189,8 +200,8 @@ fn proxies(proxy: &[(String, String)]) -> Check {
     Check::look(
         "proxy",
         format!("The environment names a proxy: {}.", named.join(", ")),
-        "This node connects to partners directly, on the TCP ports that they name: ask IT to let \
-         that out.",
+        "This node connects to partners directly: ask IT to let that out, or name the proxy in \
+         config.toml.",
     )
 }
 
@@ -211,13 +222,14 @@ fn without_password(url: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_proxy_is_named_without_its_password() {
+    #[tokio::test]
+    async fn a_proxy_is_named_without_its_password() {
         let given = [(
             "https_proxy".to_owned(),
             "http://me:secret@proxy.example:3128".to_owned(),
         )];
-        let check = proxies(&given);
+        let config = Config::default();
+        let check = proxies(&config, &given).await;
         assert_eq!(check.verdict, Verdict::Look);
         assert!(
             check.evidence.contains("http://proxy.example:3128"),
@@ -227,9 +239,16 @@ mod tests {
         assert!(!check.evidence.contains("secret"), "{}", check.evidence);
         assert_eq!(without_password("me:s3cret@proxy:80"), "proxy:80");
         assert_eq!(
-            proxies(&[("ALL_PROXY".to_owned(), String::new())]).verdict,
+            proxies(&config, &[("ALL_PROXY".to_owned(), String::new())])
+                .await
+                .verdict,
             Verdict::Fine
         );
+        let nobody = Config {
+            proxy: "127.0.0.1:1".to_owned(),
+            ..Config::default()
+        };
+        assert_eq!(proxies(&nobody, &[]).await.verdict, Verdict::Broken);
     }
 
     #[test]
