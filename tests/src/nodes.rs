@@ -3,6 +3,7 @@
 //! **Invariant:** no scenario reaches into a node but through its desk, its store's reading side,
 //! its files and its sockets.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use corridor_proto::kinds::Kind;
 use corridor_proto::{LogId, RcpId, RecordId, UnixMillis, v1};
 use corridor_rules::row::{RecordKey, RecordRow};
 use corridor_rules::{PeerState, Rows};
+use corridor_store::Store;
 use prost::Message;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -333,6 +335,21 @@ pub async fn until(what: &str, is_so: impl Fn() -> bool) -> Result<()> {
         bail!("waited in vain until {what}");
     }
     Ok(())
+}
+
+/// Waits until a store looks nothing up for a while.
+pub async fn until_idle(store: &Store) -> Result<()> {
+    let (last, quiet) = (Cell::new(store.reads()), Cell::new(0));
+    until("nothing is looked up", || {
+        let now = store.reads();
+        quiet.set(if last.replace(now) == now {
+            quiet.get() + 1
+        } else {
+            0
+        });
+        quiet.get() > 5
+    })
+    .await
 }
 
 /// The body of a practice that may be published.

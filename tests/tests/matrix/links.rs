@@ -8,6 +8,7 @@ use corridor_proto::checkpoint::{Checkpoint, Held};
 use corridor_proto::line::{Act, ReadLine, read_line};
 use corridor_proto::{Hash, LogId, LogSeed, RcpId, Refusal, Token, v1};
 use corridor_tests::nodes::until;
+use corridor_tests::nodes::until_idle;
 use corridor_tests::stranger::Stranger;
 use corridor_tests::stranger::wire::Wire;
 use prost::Message;
@@ -66,6 +67,8 @@ async fn exchanges(matrix: &mut Matrix<'_>, who: Who, partner: &Stranger) -> Res
     wire.send(Carried::Credit(v1::Credit {
         bytes: CREDIT_BYTES,
     }))?;
+    // What was asked before may still be looked up, though nobody listens any more.
+    until_idle(world.office.desk().store()).await?;
     let absent = LogId::new(edge::random()?);
     let nothing = pull(matrix, &mut wire, &absent).await?;
     for circle in Circle::all() {
