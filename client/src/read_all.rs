@@ -131,11 +131,13 @@ impl ReadAll {
         }
         let records = message.records.into_iter();
         let records: Result<Vec<_>, _> = records.map(|record| self.verified(record)).collect();
+        // One that does not verify is not read past.
+        let records = records?;
         self.cursor.clone_from(&message.cursor);
         let watch_cursor = Some(message.watch_cursor).filter(|cursor| !cursor.is_empty());
         self.is_over = watch_cursor.is_some();
         Ok(Batch {
-            records: records?,
+            records,
             cursor: message.cursor,
             watch_cursor,
         })

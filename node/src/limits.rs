@@ -123,6 +123,10 @@ pub const SEARCH_PAGE_DEFAULT: usize = 20;
 pub const SEARCH_PAGE_MAX: usize = 100;
 /// Different values counted of one field; of what comes behind so many only those are counted.
 pub const FACET_DISTINCT_MAX: usize = 20_000;
+/// Bytes of a value that is counted: of a longer one a partner could send what fills an answer.
+pub const FACET_BYTES_MAX: usize = 256;
+/// How long a search waits for its turn.
+pub const SEARCH_WAIT: Duration = Duration::from_secs(3);
 /// Values told of one field of what a search found.
 pub const FACET_VALUES_MAX: usize = 100;
 /// Characters shown of the text in which a search found something.
@@ -137,10 +141,11 @@ pub const READ_BYTES_AT_ONCE: usize = 256 * 1024;
 pub const ROWS_PER_UNIT: u64 = 200;
 /// Callers whose budgets are remembered at one time.
 pub const CALLERS_MAX: usize = 10_000;
-/// Memory for what records say of themselves: some 100,000 of them.
-pub const FACTS_BYTES_MAX: usize = 96 * 1024 * 1024;
-/// Memory for their texts: some 30,000 of them; others are read from the journal again.
-pub const WORDS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Memory for what records say of themselves: some 40,000 of them; others are read from the journal
+/// again.
+pub const FACTS_BYTES_MAX: usize = 40 * 1024 * 1024;
+/// Memory for their texts: some 12,000 of them.
+pub const WORDS_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Access tokens of one node.
 pub const ACCESS_TOKENS_MAX: usize = 1_000;
 /// Connections to the figures at one time: one reader, and one that does not let go.

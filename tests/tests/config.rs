@@ -1,6 +1,6 @@
 //! The layers of a configuration: which one counts, whatever is given where.
 
-use corridor_node::operate::config::{Config, KEYS};
+use corridor_node::operate::config::{Config, KEYS, is_address};
 use corridor_node::operate::layers::{Given, Origin, effective};
 use proptest::prelude::*;
 
@@ -100,4 +100,28 @@ proptest! {
         let named = format!("config.toml line 2: there is no key {key};");
         prop_assert!(refused.to_string().starts_with(&named), "{}", refused);
     }
+}
+
+/// What a partner tells as its address goes into what a proxy is asked, and onto screens.
+#[test]
+fn an_address_is_host_and_port_and_nothing_else() {
+    for good in [
+        "node.example.org:7400",
+        "192.0.2.1:1",
+        "[2001:db8::1]:7400",
+        "a_b-c:65535",
+    ] {
+        assert!(is_address(good), "{good}");
+    }
+    for bad in [
+        "a:443 HTTP/1.1\r\nHost: a\r\n\r\nGET http://intranet/x HTTP/1.1\r\nHost: b:80",
+        "\u{1b}[31mred:80",
+        "node.example.org",
+        ":7400",
+        "node:70000",
+        "node\u{202e}:7400",
+    ] {
+        assert!(!is_address(bad), "{bad:?}");
+    }
+    assert!(!is_address(&format!("{}:80", "a".repeat(300))));
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
+use corridor_node::operate::keys::peer_name;
 use corridor_tests::nodes::{Office, until};
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -142,11 +143,21 @@ async fn what_stands_in_the_way_is_named() -> Result<()> {
 /// A box that opens the line with a certificate of its own gets nothing, and its issuer is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_is_opened_on_the_way_is_named() -> Result<()> {
+    opened_on_the_way(|_| "partner.example".to_owned()).await
+}
+
+/// As most of them do: with the partner's name in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_opened_in_the_partners_name_is_named() -> Result<()> {
+    opened_on_the_way(|partner| peer_name(&partner.rcp)).await
+}
+
+async fn opened_on_the_way(names: impl Fn(&Office) -> String) -> Result<()> {
     let mut ministry = Office::open("Budapest Process", false).await?;
     let partner = Office::open("Puebla Process", true).await?;
     partner.befriend(&ministry).await?;
     let opened = Arc::new(AtomicUsize::new(0));
-    let inside = opening_box(Arc::clone(&opened)).await?;
+    let inside = opening_box(names(&partner), Arc::clone(&opened)).await?;
     ministry.configure(|config| config.proxy = inside).await?;
     until_told(&ministry, &partner, "Inspection of the Ministry").await?;
     let sentence = told(&ministry, &partner).await?;
@@ -156,12 +167,15 @@ async fn a_line_that_is_opened_on_the_way_is_named() -> Result<()> {
 }
 
 /// A proxy that answers every CONNECT with a TLS server of its own; counts the bytes it is told.
-async fn opening_box(opened: Arc<AtomicUsize>) -> Result<String> {
+async fn opening_box(name: String, opened: Arc<AtomicUsize>) -> Result<String> {
     let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(vec!["partner.example".to_owned()])?;
+    let mut authority = CertificateParams::new(Vec::new())?;
     let issuer = "Inspection of the Ministry";
-    params.distinguished_name.push(DnType::CommonName, issuer);
-    let certificate = params.self_signed(&key)?;
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, issuer);
+    let authority = Issuer::new(authority, KeyPair::generate()?);
+    let certificate = CertificateParams::new(vec![name])?.signed_by(&key, &authority)?;
     let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut server = rustls::ServerConfig::builder_with_provider(provider)

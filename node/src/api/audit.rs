@@ -38,7 +38,9 @@ const NOBODY: &str = "";
 /// Names of a call that are noted.
 const ABOUT_MAX: usize = 256;
 /// Calls that only read, and drafts, of which the journal knows who wrote them.
-const READS: [&str; 6] = ["Get", "List", "Watch", "Prove", "Preview", "Explain"];
+const READS: [&str; 9] = [
+    "Get", "List", "Watch", "Prove", "Preview", "Explain", "BatchGet", "Search", "Read",
+];
 const WRITES: [&str; 2] = ["CreateDraft", "UpdateDraft"];
 
 /// Says that the call under way is about this: a name of ours, never a caller's own words.
@@ -167,8 +169,8 @@ where
         // Who calls is known before what they do may end their token.
         let token = bearer(request.headers());
         let holder = token.and_then(|token| layer.access.holder(token, edge::now()));
-        // In a task of its own: whoever hangs up ends neither the act nor its line.
-        let done = tokio::spawn(ABOUT.scope(RefCell::default(), async move {
+        let is_act = is_noted(&call, DONE);
+        let noted = ABOUT.scope(RefCell::default(), async move {
             let answer = inner.call(request).await?;
             let outcome = outcome(answer.headers());
             if is_noted(&call, &outcome) {
@@ -178,7 +180,12 @@ where
                 let _ = tokio::task::spawn_blocking(write).await;
             }
             Ok(answer)
-        }));
+        });
+        if !is_act {
+            return Box::pin(noted);
+        }
+        // In a task of its own: whoever hangs up ends neither the act nor its line.
+        let done = tokio::spawn(noted);
         Box::pin(async move {
             done.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a call ended before its answer");
@@ -260,6 +267,29 @@ mod tests {
         assert_eq!(refused.passes("somebody", now), Some(0));
         assert_eq!(refused.passes(NOBODY, UnixMillis(700_000)), Some(940));
         assert_eq!(refused.passes(NOBODY, UnixMillis(700_000)), Some(0));
+    }
+
+    /// Whoever declares a call decides whether it is an act.
+    #[test]
+    fn of_every_declared_call_it_is_known_whether_it_is_noted() {
+        const ACTS: [&str; 20] = [
+            "Accept", "Add", "Clear", "Confirm", "Create", "Delete", "Disown", "Leave", "Narrow",
+            "Pause", "Publish", "Refuse", "Remove", "Request", "Restart", "Resume", "Return",
+            "Share", "Show", "Withdraw",
+        ];
+        let methods = crate::operate::health::methods();
+        let ours = methods
+            .iter()
+            .filter_map(|name| call_of(&format!("/{name}")));
+        let mut count = 0;
+        for call in ours.filter(|call| !call.starts_with("ExchangeService/")) {
+            let method = call.split('/').next_back().unwrap_or_default();
+            let is_act = ACTS.iter().any(|verb| method.starts_with(verb));
+            let is_noted = is_noted(&call, DONE) || WRITES.contains(&method);
+            assert_eq!(is_noted, is_act || WRITES.contains(&method), "{call}");
+            count += 1;
+        }
+        assert!(count > 40, "{count}");
     }
 
     #[test]

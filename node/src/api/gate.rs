@@ -43,6 +43,9 @@ pub struct Gate<S> {
 
 type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
+/// The call by which somebody asks whether the node serves.
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
 impl<S> Service<Request<Body>> for Gate<S>
 where
     S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
@@ -61,6 +64,10 @@ where
         let accepted = request.headers().get(http::header::ACCEPT_LANGUAGE);
         let accepted = accepted.and_then(|value| value.to_str().ok());
         let language = reasons::language(accepted.unwrap_or_default());
+        if request.uri().path() == HEALTH {
+            // Whatever looks after the node asks, and is not kept away by those who ask too much.
+            return Box::pin(self.inner.call(request));
+        }
         let charge = Charge::of(&self.budgets, &request);
         let wait_ms = charge.take(1);
         if wait_ms > 0 {

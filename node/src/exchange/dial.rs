@@ -31,6 +31,7 @@ use crate::limits::{
     KEEP_ALIVE_ANSWER, LINK_PROVES, PEER_MESSAGE_BYTES, QUICK_DIALS, REDIAL_FIRST_MS,
     REDIAL_LEAST_MS, REDIAL_MAX_MS, STREAM_WINDOW_BYTES,
 };
+use crate::operate::config::is_address;
 use crate::operate::keys::peer_name;
 
 /// Keeps one dialling task for each peer that is to be dialled, until `stop`.
@@ -152,6 +153,10 @@ async fn dial(
 ) -> Result<Next, String> {
     let mut why = "its card names no address; it has to dial us".to_owned();
     for address in &target.addresses {
+        if !is_address(address) {
+            why = "its card names something that is no address; ask it for a right one".to_owned();
+            continue;
+        }
         match connect(exchange, &peer, address).await {
             Ok(line) => {
                 let pinned = target.pin == Some(line.cert.key);
@@ -200,9 +205,8 @@ fn not_this_partner(error: &std::io::Error) -> String {
         return format!("is not the node of this partner ({error})");
     };
     match &stranger.issuer {
-        None => {
-            "is another node, not that of this partner; ask the partner for its address".to_owned()
-        }
+        None => "is not the node of this partner but another one; ask the partner for its address"
+            .to_owned(),
         Some(issuer) => format!(
             "shows a certificate of {issuer:?} and not the partner's: something between you opens \
              the encrypted line, or another program answers there; nothing was sent; ask your IT \

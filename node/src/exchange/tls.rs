@@ -194,6 +194,11 @@ impl std::fmt::Display for Stranger {
 
 impl std::error::Error for Stranger {}
 
+fn is_self_issued(der: &[u8]) -> bool {
+    let read = x509_parser::certificate::X509Certificate::from_der(der);
+    read.is_ok_and(|(_, certificate)| certificate.issuer() == certificate.subject())
+}
+
 /// The name of an issuer, cut short; what is no certificate has none.
 fn issuer(der: &[u8]) -> String {
     let read = x509_parser::certificate::X509Certificate::from_der(der);
@@ -217,6 +222,10 @@ impl ServerCertVerifier for Possession {
         let Some(cert) = PeerCert::read(certificate) else {
             return Err(Stranger::error(Some(issuer(certificate))));
         };
+        // One that copies the name is issued by whoever opens the line; a node's issues itself.
+        if !is_self_issued(certificate) {
+            return Err(Stranger::error(Some(issuer(certificate))));
+        }
         if server_name.to_str() != crate::operate::keys::peer_name(&cert.rcp) {
             return Err(Stranger::error(None));
         }

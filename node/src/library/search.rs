@@ -15,7 +15,9 @@ use super::facts::{Facts, Words};
 use super::fields::{self, FACETS, Field};
 use super::fold::{fold, origin};
 use super::scan::Seen;
-use crate::limits::{FACET_DISTINCT_MAX, MATCHED_CHARS, QUERY_BYTES_MAX, QUERY_WORDS_MAX};
+use crate::limits::{
+    FACET_BYTES_MAX, FACET_DISTINCT_MAX, MATCHED_CHARS, QUERY_BYTES_MAX, QUERY_WORDS_MAX,
+};
 
 /// What is looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -198,7 +200,8 @@ impl Found {
     /// Counts each of a record's values once.
     fn tally<'a>(&mut self, field: Field, values: impl Iterator<Item = &'a str>) {
         let counts = self.counts.entry(field).or_default();
-        let mut values: Vec<&str> = values.filter(|value| !value.is_empty()).collect();
+        let counts_as = |value: &&str| (1..=FACET_BYTES_MAX).contains(&value.len());
+        let mut values: Vec<&str> = values.filter(counts_as).collect();
         values.sort_unstable();
         values.dedup();
         for value in values {

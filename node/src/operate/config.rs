@@ -332,6 +332,18 @@ impl Config {
             let what = "is no address; write host:port, such as proxy.example.org:3128, or none";
             wrong.push(("proxy", format!("{:?} {what}", self.proxy)));
         }
+        for (key, calls) in [
+            ("calls_per_minute", self.calls_per_minute),
+            (
+                "anonymous_calls_per_minute",
+                self.anonymous_calls_per_minute,
+            ),
+        ] {
+            if calls == 0 {
+                let what = "would let nobody in, not even what looks after the node; name more";
+                wrong.push((key, format!("0 {what}")));
+            }
+        }
         if self.drain_seconds > DRAIN_SECONDS_MAX {
             let what = format!("is more than {DRAIN_SECONDS_MAX}; name fewer seconds");
             wrong.push(("drain_seconds", format!("{} {what}", self.drain_seconds)));
@@ -375,10 +387,17 @@ impl Config {
     }
 }
 
-/// Whether text is host and port.
+/// Bytes of an address at most: a name of the longest kind and a port.
+const ADDRESS_BYTES_MAX: usize = 262;
+
+/// Whether text is host and port, in the characters that such have and no others: what a partner
+/// tells as its address goes into what a proxy is asked, and onto screens.
 pub fn is_address(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte);
     let parts = text.rsplit_once(':');
-    parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    text.len() <= ADDRESS_BYTES_MAX
+        && text.bytes().all(fits)
+        && parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 /// Where the file lies.

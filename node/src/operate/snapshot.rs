@@ -131,12 +131,24 @@ pub fn label(model: &Model, rcp: &RcpId) -> String {
     let short: String = rcp.to_string().chars().take(SHORT_ID).collect();
     let own = name(rcp);
     let mut others = model.peers.keys().filter(|other| *other != rcp);
-    if own.is_empty() {
+    let label = if own.is_empty() {
         short
     } else if others.any(|other| name(other) == own) {
         format!("{own} ({short})")
     } else {
         own.to_owned()
+    };
+    label.chars().map(harmless).collect()
+}
+
+/// Of a name that a partner gave itself, what neither ends a label nor moves a cursor.
+fn harmless(one: char) -> char {
+    match one {
+        '"' => '\'',
+        '\\' => '/',
+        '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        one if one.is_control() => '\u{fffd}',
+        one => one,
     }
 }
 

@@ -197,6 +197,13 @@ impl Store {
         })
     }
 
+    /// Writes nothing more in this process, for a reason that whoever asks is told.
+    pub fn stop_writing(&self, why: &str) {
+        let stopped = self.shared.stopped.write();
+        let mut stopped = stopped.unwrap_or_else(PoisonError::into_inner);
+        stopped.get_or_insert_with(|| why.to_owned());
+    }
+
     /// What was looked up since the store was opened.
     pub fn reads(&self) -> Reads {
         self.shared.work.reads()

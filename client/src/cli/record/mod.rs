@@ -108,7 +108,6 @@ pub(super) enum Command {
     /// Shows a record, after verifying it here
     #[command(before_help = "Examples:\n  \
         corridor record show k3v7qa\n  \
-        corridor record show k3v7qa --draft\n  \
         corridor record show k3v7qa --json")]
     Show(ShowArgs),
     /// Verifies a record from the charter of its RCP alone, and saves what proves it

@@ -14,7 +14,9 @@ use super::{message, page, read};
 use crate::desk;
 use crate::edge;
 use crate::library::search::{Found, Order, Place, Query};
-use crate::limits::{FACET_VALUES_MAX, ROWS_AT_ONCE, SEARCH_PAGE_DEFAULT, SEARCH_PAGE_MAX};
+use crate::limits::{
+    FACET_VALUES_MAX, ROWS_AT_ONCE, SEARCH_PAGE_DEFAULT, SEARCH_PAGE_MAX, SEARCH_WAIT,
+};
 
 /// One page of what was found, and how many rows were looked at for it.
 pub async fn search(
@@ -38,7 +40,11 @@ pub async fn search(
     let token = ("page_token", request.page_token.as_str());
     let after = page::place(&api.cursors, token, &question, read_place)?;
     let mut found = Found::new(query, order, after, size);
-    let _turn = api.searches.acquire().await;
+    let turn = tokio::time::timeout(SEARCH_WAIT, api.searches.acquire()).await;
+    let Ok(_turn) = turn else {
+        let wait_ms = u64::try_from(SEARCH_WAIT.as_millis()).unwrap_or(u64::MAX);
+        return Err(status::too_often(wait_ms));
+    };
     let (mut last, mut rows) = (None, 0);
     loop {
         let slice = api.desk.store().read(|view| {
