@@ -280,7 +280,7 @@ fn bring_up(
         Ok(()) => false,
         Err(InitError::Store(error)) if error.leaves_reading() => {
             tracing::error!(%error, "nothing can be written: this node only shows what it holds");
-            if opening.lost_its_end {
+            if opening.lost_its_end && opening.damage.is_empty() {
                 // That it may sign nothing could not be kept: it must not once there is room.
                 store.stop_writing(
                     "the journal lost its end, and that could not be written down; free room and \
