@@ -51,6 +51,9 @@ struct Memory {
     quarantined: Option<u64>,
     /// The state of the store in which they were counted.
     counted_at: u64,
+    /// Withdrawals that partners have not confirmed, and the state of the store in which they were
+    /// looked for.
+    open: Option<(u64, BTreeMap<RcpId, u64>)>,
     /// Whether the status file could not be written, and that was said.
     is_failing: bool,
 }
@@ -160,16 +163,20 @@ impl Pulse {
         (memory.quarantined, memory.counted_at) = (Some(count), revision);
     }
 
-    fn snapshot(&self, memory: &Memory, ends: bool) -> Snapshot {
+    fn snapshot(&self, memory: &mut Memory, ends: bool) -> Snapshot {
         let now = edge::now();
         let success = |rcp: &RcpId| memory.success.get(rcp).copied();
         let (rcp, name, peers) = self.store.read(|view| {
+            let open = memory.open.take().filter(|(at, _)| *at == view.revision);
+            let (_, open) = memory.open.insert(
+                open.unwrap_or_else(|| (view.revision, snapshot::unacknowledged(view, now))),
+            );
             let card = view
                 .known
                 .get(&view.me)
                 .and_then(|known| known.card.as_ref());
             let name = card.and_then(|card| card.card().names.first().cloned());
-            let peers = snapshot::peers(view, &self.statuses, &success, now);
+            let peers = snapshot::peers(view, &self.statuses, &success, open, now);
             (view.me.to_string(), name.unwrap_or_default().1, peers)
         });
         Snapshot {

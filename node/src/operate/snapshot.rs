@@ -3,7 +3,7 @@
 //! It is written to a file in the data folder every few seconds, for commands that have no access
 //! token. **Invariant:** nothing of a record is in it, and no secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -89,11 +89,13 @@ pub struct PeerSnapshot {
     pub addresses: Vec<String>,
 }
 
-/// How the partners stand. `success`: when each was up to date for the last time since the start.
+/// How the partners stand. `success`: when each was up to date for the last time since the start;
+/// `open`: what [`unacknowledged`] gave.
 pub fn peers(
     view: &View<'_>,
     statuses: &Statuses,
     success: &dyn Fn(&RcpId) -> Option<UnixMillis>,
+    open: &BTreeMap<RcpId, u64>,
     now: UnixMillis,
 ) -> Vec<PeerSnapshot> {
     let peers = view.peers.iter().filter_map(|(rcp, peer)| {
@@ -107,7 +109,7 @@ pub fn peers(
             connected: status.connected_since.is_some(),
             last_success_ms: success(rcp).or(met).map(|at| at.0),
             behind: seen.behind_by,
-            unacknowledged: unacknowledged(view, *rcp, now),
+            unacknowledged: open.get(rcp).copied().unwrap_or_default(),
             brake_until_ms: seen.delayed.map(|until| until.0),
             addresses: addresses(view, rcp),
         })
@@ -152,9 +154,16 @@ fn harmless(one: char) -> char {
     }
 }
 
-/// Records of ours that were withdrawn in a circle that a partner reads, and whose withdrawal it
-/// has confirmed in none.
-fn unacknowledged(view: &View<'_>, peer: RcpId, now: UnixMillis) -> u64 {
+/// How many records of ours were withdrawn in a circle that a partner reads, and their withdrawal
+/// confirmed by it in none. Reads what stands in logs behind what each partner has.
+pub fn unacknowledged(view: &View<'_>, now: UnixMillis) -> BTreeMap<RcpId, u64> {
+    let peers = view.peers.keys();
+    peers
+        .map(|rcp| (*rcp, unacknowledged_by(view, *rcp, now)))
+        .collect()
+}
+
+fn unacknowledged_by(view: &View<'_>, peer: RcpId, now: UnixMillis) -> u64 {
     let reader = Reader::Peer(peer);
     let held = |log| {
         view.held
@@ -165,7 +174,8 @@ fn unacknowledged(view: &View<'_>, peer: RcpId, now: UnixMillis) -> u64 {
     for log in view.own_logs() {
         let is_its = log.sort == Sort::Private(peer) || may_read(view, log, &reader, now).is_ok();
         let (from, size) = (held(log.id), log.size());
-        if !is_its || from >= size {
+        let is_any = log.last_withdrawal.is_some_and(|last| last >= from);
+        if !is_its || !is_any {
             continue;
         }
         let to = size.min(from.saturating_add(LINES_LOOKED_AT));

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use corridor_node::edge;
 use corridor_node::operate::access::{Access, Role};
 use corridor_node::operate::config::Reading;
+use corridor_node::operate::snapshot::{self, Snapshot};
 use corridor_proto::kinds::Kind;
 use corridor_proto::{LogId, LogSeed, RcpId, RecordId, UnixMillis, v1};
 use corridor_rules::desk::Wish;
@@ -233,7 +234,19 @@ impl World {
         story::late(&mut world).await?;
         sent::send(&mut world).await?;
         world.hand_out_tokens()?;
+        world.until_looked_at().await?;
         Ok(world)
+    }
+
+    /// Until the node has looked at all of it once by itself: then it reads nothing unasked.
+    async fn until_looked_at(&self) -> Result<()> {
+        let (made, path) = (edge::now(), self.office.data().join(snapshot::FILE));
+        until("the node has looked at it", || {
+            let seen = std::fs::read(&path).ok();
+            let seen = seen.and_then(|json| serde_json::from_slice::<Snapshot>(&json).ok());
+            seen.is_some_and(|seen| seen.at_ms > made.0)
+        })
+        .await
     }
 
     pub fn rcp(&self, who: Who) -> RcpId {
