@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "corridor/v1/node_service.proto",
         "corridor/v1/peer_service.proto",
         "corridor/v1/record_service.proto",
+        "corridor/v1/table_service.proto",
     ];
     // `tests/run guide` runs the examples of the documentation, elsewhere they are only compiled.
     println!("cargo:rustc-check-cfg=cfg(with_node)");

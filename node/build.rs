@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "corridor/v1/node_service.proto",
         "corridor/v1/peer_service.proto",
         "corridor/v1/record_service.proto",
+        "corridor/v1/table_service.proto",
     ];
     println!("cargo:rerun-if-changed=../proto/corridor/v1");
     let mut compiler = protox::Compiler::new(["../proto"])?;

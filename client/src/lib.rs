@@ -148,7 +148,9 @@ pub mod shown;
 mod tls;
 mod watch;
 
-pub use calls::{FoundPage, NodeInfo, ReadRecord, RecordPage, Wanted, WithdrawalRequest};
+pub use calls::{
+    Exporting, FoundPage, Importing, NodeInfo, ReadRecord, RecordPage, Wanted, WithdrawalRequest,
+};
 pub use check::{Check, CheckedRecord, Signed, Unverified};
 pub use client::Client;
 pub use corridor_proto::kinds::Kind;

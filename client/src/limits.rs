@@ -45,5 +45,9 @@ pub const CHARTERS_MAX: usize = 1_024;
 pub const PREFIX_LETTERS_MIN: usize = 6;
 /// Letters of an identifier on a screen.
 pub const SHORT_LETTERS: usize = 10;
+/// Bytes of a table that is imported: the most that a node takes.
+pub const TABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of it in one message: a node takes four times as much.
+pub const TABLE_CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes of a file that proves a record: as much as a message of a node may have.
 pub const PROOF_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;

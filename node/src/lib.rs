@@ -18,3 +18,4 @@ pub mod limits;
 pub mod operate;
 pub mod run;
 pub mod status;
+pub mod tables;

@@ -161,3 +161,15 @@ pub const SNAPSHOTS_A_COUNT: u64 = 60;
 pub const DRAIN_SECONDS_MAX: u64 = 600;
 /// Bytes of the head of what a proxy answers.
 pub const PROXY_ANSWER_BYTES_MAX: usize = 8 * 1024;
+/// Imports of tables that can be listed and taken back.
+pub const IMPORTS_KEPT: usize = 20;
+/// Bytes of an import's file that come in one message.
+pub const TABLE_CHUNK_BYTES: usize = 256 * 1024;
+/// Rows of an import that are told in one message.
+pub const ROWS_TOLD: usize = 64;
+/// Rows of an import that are saved in one group, and bytes of their bodies.
+pub const ROWS_SAVED: usize = 512;
+/// See [`ROWS_SAVED`].
+pub const ROWS_SAVED_BYTES: usize = 4 * 1024 * 1024;
+/// Messages of an import or an export that wait for a slow caller.
+pub const TABLE_QUEUED: usize = 8;

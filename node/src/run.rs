@@ -40,6 +40,7 @@ use crate::operate::init::{InitError, sign_card};
 use crate::operate::keys::{KeyFolder, Keys, TlsKey};
 use crate::operate::pulse::{self, Pulse};
 use crate::operate::{descriptors, expose, snapshot};
+use crate::tables::Tables;
 
 /// Where a node listens; bound by the caller, so that tests may choose port 0.
 #[derive(Debug)]
@@ -188,6 +189,7 @@ pub async fn start_with(
         audit: Arc::new(Audit::of(data)),
         access: Arc::new(Access::of(data)),
         four_eyes: config.four_eyes,
+        tables: Tables::of(data, desk.clone()),
         cursors: Arc::new(cursors),
         library: Arc::default(),
         searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),

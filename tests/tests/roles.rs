@@ -31,7 +31,7 @@ const CLEARERS: &[Role] = &[Role::Clearer];
 const KEEPERS: &[Role] = &[Role::Administrator];
 
 /// Whom each call is for.
-const CALLS: [(&str, &[Role]); 43] = [
+const CALLS: [(&str, &[Role]); 48] = [
     ("CircleService/AddReaders", CLEARERS),
     ("CircleService/CreateCircle", CLEARERS),
     ("CircleService/ListCircles", READERS),
@@ -75,6 +75,11 @@ const CALLS: [(&str, &[Role]); 43] = [
     ("RecordService/UpdateDraft", WRITERS),
     ("RecordService/WatchRecords", ALL),
     ("RecordService/WithdrawRecord", CLEARERS),
+    ("TableService/ExportRecords", ALL),
+    ("TableService/GetTemplate", READERS),
+    ("TableService/ImportRecords", WRITERS),
+    ("TableService/ListImports", WRITERS),
+    ("TableService/UndoImport", WRITERS),
 ];
 
 /// Calls that gRPC itself declares, and whether they are for anybody: whether a node serves is

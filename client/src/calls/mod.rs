@@ -8,11 +8,13 @@ mod find;
 mod node;
 mod peer;
 mod record;
+mod table;
 
 pub use find::{FoundPage, Wanted};
 pub use node::NodeInfo;
 pub(crate) use record::service as record_service;
 pub use record::{ReadRecord, RecordPage, WithdrawalRequest};
+pub use table::{Exporting, Importing};
 
 use crate::error::ClientError;
 

@@ -45,6 +45,12 @@ pub(super) enum Failure {
     /// Files that should prove records and do not.
     #[error("{0} of the files did not verify; ask for them anew, and do not use them")]
     UnprovedFiles(usize),
+    /// A table with problems.
+    #[error("the file has {0}, and nothing was imported; mend it, and bring it again")]
+    Problems(String),
+    /// Some of it was done.
+    #[error("{0}")]
+    Partial(String),
     /// A question was answered with no.
     #[error("nothing was changed")]
     Declined,
@@ -100,6 +106,8 @@ impl Failure {
             | Self::Unproved(_)
             | Self::UnprovedFiles(_)
             | Self::Proof { .. } => 7,
+            Self::Problems(_) => 7,
+            Self::Partial(_) => 8,
             Self::Interrupted => 130,
         }
     }
@@ -114,6 +122,8 @@ impl Failure {
             Self::NoText(_) => "NO_TEXT",
             Self::Unproved(_) | Self::UnprovedFiles(_) => "UNPROVED",
             Self::Proof { refusal, .. } => refusal.reason.code(),
+            Self::Problems(_) => "PROBLEMS",
+            Self::Partial(_) => "PARTIAL",
             Self::Declined => "DECLINED",
             Self::File { .. } | Self::Input(_) | Self::Output(_) => "FILE",
             Self::Interrupted => "INTERRUPTED",

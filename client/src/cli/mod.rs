@@ -3,7 +3,7 @@
 //! Data goes to standard output, talk to standard error. With `--json` the last line of a success
 //! on standard output, or of a failure on standard error, is one JSON object. Exit codes: 0 done,
 //! 1 failed, 2 wrong use, 3 not found, 4 refused, 5 conflict, 6 unreachable or too late, 7 invalid
-//! data or signature, 130 interrupted.
+//! data or signature, 8 done in part, 130 interrupted.
 //!
 //! It imports the library, and the library does not import it. **Invariant:** no secret is taken
 //! from a flag, and no character of others reaches a terminal before [`crate::shown`] made it safe.
@@ -23,6 +23,7 @@ mod render;
 mod screen;
 mod session;
 mod status;
+mod table;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -126,7 +127,9 @@ where
 }
 
 async fn command(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
-    if let Command::Record(record::Command::Template(args)) = &cli.command {
+    if let Command::Record(record::Command::Template(args)) = &cli.command
+        && args.workbook.xlsx.is_none()
+    {
         return record::template(args, screen, cli.global.json);
     }
     if let Command::Verify(args) = &cli.command {
@@ -187,7 +190,8 @@ mod tests {
             corridor record share, corridor record narrow, corridor record withdraw, \
             corridor record list, corridor record search, corridor record read-all, \
             corridor record show, corridor record verify, corridor record watch, \
-            corridor recover, corridor recover status, \
+            corridor record import, corridor record imports, corridor record undo-import, \
+            corridor record export, corridor recover, corridor recover status, \
             corridor recover copy-is-gone, corridor recover sign, corridor recover show, \
             corridor recover void, corridor preview, corridor verify, corridor explain";
         assert_eq!(words.join(", "), expect);

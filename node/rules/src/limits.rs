@@ -63,6 +63,11 @@ pub const PUBLISH_MAX: usize = 256;
 pub const PUBLISH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of what somebody says to a step of a draft.
 pub const STEP_NOTE_BYTES_MAX: usize = 4_096;
+/// Drafts changed at once, and bytes of their bodies: as much as one call publishes, four times
+/// over, since nothing is signed.
+pub const DRAFTS_MAX: usize = 1_024;
+/// See [`DRAFTS_MAX`].
+pub const DRAFTS_BYTES_MAX: usize = PUBLISH_BYTES_MAX;
 /// An invitation is good for seven days.
 pub const INVITATION_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// Invitations open at one time: more than there are RCPs.

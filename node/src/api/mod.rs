@@ -17,6 +17,7 @@ pub mod reasons;
 mod record;
 mod reflect;
 mod status;
+mod table;
 mod traffic;
 
 use std::io;
@@ -44,6 +45,7 @@ use crate::operate::access::{Access, Entry, Right};
 use crate::operate::audit::Audit;
 use crate::operate::config::Reading;
 use crate::status::Statuses;
+use crate::tables::Tables;
 use audit::NotingLayer;
 use budgets::Budgets;
 use gate::GateLayer;
@@ -74,6 +76,8 @@ pub struct Api {
     pub access: Arc<Access>,
     /// Whether nobody clears a text for release that they had a part in.
     pub four_eyes: bool,
+    /// Imports and exports.
+    pub tables: Tables,
     /// Seals the cursors of those who follow changes, and page tokens.
     pub cursors: Arc<Cursors>,
     /// What the records say.
@@ -181,6 +185,10 @@ where
         .add_service(
             rpc::peer_service_server::PeerServiceServer::new(api.clone())
                 .max_decoding_message_size(4 * limit),
+        )
+        .add_service(
+            rpc::table_service_server::TableServiceServer::new(api.clone())
+                .max_decoding_message_size(limit),
         )
         .add_service(
             rpc::node_service_server::NodeServiceServer::new(api.clone())

@@ -12,11 +12,14 @@ use corridor_rules::Log;
 use corridor_rules::desk::DeskRefusal;
 use corridor_store::StoreError;
 use corridor_store::journal::JournalError;
+use corridor_tables::ReadError;
+use corridor_tables::write::WriteError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::desk::DeskError;
 use crate::operate::access::{Right, Role};
+use crate::tables::TableError;
 
 /// When to call a node again that is being stopped: most are started again at once.
 const RETRY: Duration = Duration::from_secs(5);
@@ -189,6 +192,26 @@ fn of_refusal(refusal: &DeskRefusal) -> (Code, &'static str) {
         DeskRefusal::NoRestart { .. } => (Code::FailedPrecondition, "NO_RESTART"),
         DeskRefusal::Protocol(refusal) => (Code::InvalidArgument, refusal.reason.code()),
     }
+}
+
+/// An error of a table.
+pub fn table(error: TableError) -> Status {
+    let (code, reason) = match error {
+        TableError::Desk(error) => return desk(error),
+        TableError::NotFound(what, name) => return not_found(what, &name),
+        TableError::Busy => (Code::Aborted, "IMPORT_UNDER_WAY"),
+        TableError::ChangedSince { .. } => (Code::FailedPrecondition, "CHANGED_SINCE"),
+        TableError::SeveralKinds(_) => (Code::InvalidArgument, "SEVERAL_KINDS"),
+        TableError::Write(WriteError::Workbook(_)) => (Code::InvalidArgument, "NO_WORKBOOK"),
+        TableError::Read(ReadError::Io(_)) | TableError::Write(_) | TableError::File(_) => {
+            tracing::error!(%error, "table");
+            let message = "this node cannot read or write the file now; its operator finds the \
+                           cause in its log";
+            return with_reason(Code::Internal, "FILE", message.to_owned());
+        }
+        TableError::Read(_) => (Code::InvalidArgument, "NO_TABLE"),
+    };
+    with_reason(code, reason, error.to_string())
 }
 
 /// An error of the store.

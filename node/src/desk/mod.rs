@@ -119,6 +119,15 @@ impl Desk {
         Ok(receiver.await.map_err(ended)??)
     }
 
+    /// As [`Desk::wish`]; not for asynchronous threads.
+    ///
+    /// # Errors
+    /// [`DeskError::Store`].
+    pub fn wish_blocking(&self, wish: Wish) -> Result<Done, DeskError> {
+        let item = Item::Wish(wish);
+        Ok(self.store.append_blocking(item, edge::now())?)
+    }
+
     /// Lets the newest version of a record stand in more circles.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("audit_command", &["edge", "operate"]),
     ("backup_command", &["audit_command", "operate"]),
     ("config_command", &["operate"]),
@@ -27,7 +27,9 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("token_command", &["audit_command", "edge", "operate"]),
     (
         "api",
-        &["desk", "edge", "library", "limits", "operate", "status"],
+        &["desk", "edge", "library", "limits", "operate", "status",
+            "tables",
+        ],
     ),
     (
         "demo",
@@ -42,10 +44,11 @@ const ROOMS: [(&str, &[&str]); 15] = [
     (
         "run",
         &[
-            "api", "desk", "edge", "exchange", "limits", "operate", "status",
+            "api", "desk", "edge", "exchange", "limits", "operate", "status", "tables",
         ],
     ),
     ("status", &[]),
+    ("tables", &["desk", "edge", "limits", "operate"]),
 ];
 
 /// Crates that decide and never act: no socket, no disk, no clock, no runtime.

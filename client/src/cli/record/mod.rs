@@ -18,6 +18,7 @@ use super::fail::Failure;
 use super::proof;
 use super::screen::Screen;
 use super::session::Session;
+use super::table;
 use crate::body;
 use crate::v1;
 
@@ -30,7 +31,9 @@ pub(super) const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Prints an example of a record, to write your own from
-    #[command(before_help = "Examples:\n  corridor record template practice > new.json")]
+    #[command(before_help = "Examples:\n  \
+        corridor record template practice > new.json\n  \
+        corridor record template practice --xlsx practices.xlsx --language fr")]
     Template(TemplateArgs),
     /// Saves a draft and says what it still needs; nobody else sees it
     #[command(before_help = "Examples:\n  \
@@ -121,12 +124,16 @@ pub(super) enum Command {
         corridor record watch --until-now --json\n  \
         corridor record watch --cursor CURSOR   (one that --json gave)")]
     Watch(WatchArgs),
+    #[command(flatten)]
+    Table(table::Command),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct TemplateArgs {
     /// practice, lesson, recommendation, guideline or profile
     kind: String,
+    #[command(flatten)]
+    pub(super) workbook: table::WorkbookArgs,
 }
 
 #[derive(Debug, Args)]
@@ -392,7 +399,11 @@ pub(super) struct WatchArgs {
 
 pub(super) async fn run(session: &mut Session<'_>, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Template(args) => template(&args, session.screen, session.json),
+        Command::Template(args) => match &args.workbook.xlsx {
+            Some(path) => table::template(session, &args.kind, &args.workbook, path).await,
+            None => template(&args, session.screen, session.json),
+        },
+        Command::Table(command) => table::run(session, command).await,
         Command::Draft(args) => draft::draft(session, args).await,
         Command::Edit(args) => draft::edit(session, args).await,
         Command::Drafts(args) => draft::drafts(session, args).await,

@@ -32,12 +32,23 @@ impl Desk<'_> {
             self.refuse_changed(record, text.over)?;
         }
         let record = text.record.unwrap_or_else(|| RecordId::new(self.bytes()));
-        let mut facts = vec![self.draft(record, text.kind, &text.body)];
-        if !text.who.is_empty() {
-            let taken = self.taken(Step::Written, text.who, String::new());
+        Ok(self.written(record, text.kind, &text.body, text.who))
+    }
+
+    /// A text that is saved, and by whom.
+    pub(super) fn written(
+        &mut self,
+        record: RecordId,
+        kind: u16,
+        body: &[u8],
+        who: String,
+    ) -> Vec<Fact> {
+        let mut facts = vec![self.draft(record, kind, body)];
+        if !who.is_empty() {
+            let taken = self.taken(Step::Written, who, String::new());
             facts.push(Fact::Step { record, taken });
         }
-        Ok(facts)
+        facts
     }
 
     pub(super) fn discard_draft(&self, record: RecordId, over: Option<Place>) -> Decision {

@@ -7,6 +7,7 @@
 
 mod circle;
 mod drafting;
+mod drafts;
 mod pairing;
 mod publish;
 mod refusal;
@@ -28,6 +29,7 @@ use crate::model::{Model, Rows};
 use crate::peer::PeerState;
 use crate::row::{RecordKey, RecordRow};
 
+pub use drafts::{AsRead, DraftToSave};
 pub use publish::{TOO_MANY_AT_ONCE, link_fits};
 pub use refusal::DeskRefusal;
 pub use wish::{ToPublish, ToSave, ToStep, Wish};
@@ -125,6 +127,7 @@ impl Desk<'_> {
             Wish::SaveDraft(text) => self.save_draft(text),
             Wish::Step(step) => self.step_draft(step),
             Wish::DiscardDraft { record, over } => self.discard_draft(record, over),
+            Wish::ChangeDrafts { save, discard } => self.change_drafts(save, &discard),
             Wish::Publish(one) => self.publish(one),
             Wish::PublishAll(all) => self.publish_all(all),
             Wish::Share {
@@ -271,6 +274,7 @@ const fn signs_nothing(wish: &Wish) -> bool {
             | Wish::SaveDraft(_)
             | Wish::Step(_)
             | Wish::DiscardDraft { .. }
+            | Wish::ChangeDrafts { .. }
             | Wish::Pause { .. }
             | Wish::Refuse { .. }
             | Wish::SetReaders { .. }

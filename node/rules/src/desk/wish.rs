@@ -8,7 +8,7 @@ use corridor_proto::line::WithdrawalReason;
 use corridor_proto::wire::Identity;
 use corridor_proto::{LogId, RcpId, RecordId, StartNumber, Token, UnixMillis};
 
-use super::Link;
+use super::{DraftToSave, Link};
 use crate::draft::{Hand, Step};
 use crate::fact::Place;
 
@@ -78,6 +78,13 @@ pub enum Wish {
         record: RecordId,
         /// Where the draft lay that is meant, if no other is.
         over: Option<Place>,
+    },
+    /// Save and discard many drafts: all of them or none.
+    ChangeDrafts {
+        /// Drafts to be saved.
+        save: Vec<DraftToSave>,
+        /// Drafts to be discarded, and where each lay when it was read.
+        discard: Vec<(RecordId, Place)>,
     },
     /// Sign a draft and let it stand in circles.
     Publish(ToPublish),

@@ -167,6 +167,7 @@ impl RecordService for Api {
         let over = self.meant_if_named(record, &request.etag)?;
         let wish = corridor_rules::desk::Wish::DiscardDraft { record, over };
         desk.wish(wish).await.map_err(status::desk)?;
+        self.forget(record)?;
         Ok(Response::new(v1::DeleteDraftResponse {}))
     }
 
@@ -283,6 +284,7 @@ impl RecordService for Api {
             .withdraw(record, up_to, reason, note, replacement)
             .await;
         withdrawn.map_err(status::desk)?;
+        self.forget(record)?;
         Ok(Response::new(v1::WithdrawRecordResponse {
             record: self.own_record(record)?,
         }))
