@@ -17,6 +17,7 @@ pub mod scene;
 pub mod seeds;
 pub mod settings;
 pub mod store;
+pub mod tables;
 pub mod trees;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `tests/corpus`.
-pub const TARGETS: [(&str, Target); 33] = [
+pub const TARGETS: [(&str, Target); 36] = [
     ("answer", answers::answer),
     ("attachment", trees::attachment),
     ("backup", store::backup),
@@ -58,6 +59,9 @@ pub const TARGETS: [(&str, Target); 33] = [
     ("row", store::row),
     ("session_frame", messages::session_frame),
     ("start", papers::start),
+    ("table", tables::table),
+    ("table_ods", tables::table_ods),
+    ("table_xlsx", tables::table_xlsx),
     ("tree", trees::tree),
 ];
 

@@ -76,6 +76,9 @@ pub fn seeds(vectors: &Path) -> io::Result<Seeds> {
     settings(&mut seeds);
     stored(&mut seeds);
     exchange(&mut seeds);
+    for (target, found) in super::tables::seeds() {
+        seeds.entry(target).or_default().extend(found);
+    }
     for found in seeds.values_mut() {
         found.retain(|seed| seed.len() <= SEED_BYTES_MAX);
         let mut by_length: Vec<Vec<u8>> = std::mem::take(found).into_iter().collect();
