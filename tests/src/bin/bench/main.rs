@@ -11,6 +11,7 @@ mod clock;
 mod cold;
 mod flood;
 mod heal;
+mod import;
 mod line;
 mod live;
 mod load;
@@ -36,9 +37,9 @@ use tokio::sync::Mutex;
 use stage::Stage;
 
 /// The scenarios, in the order in which all of them run.
-const SCENARIOS: [&str; 17] = [
+const SCENARIOS: [&str; 18] = [
     "publish", "cold", "noop", "delta", "widen", "live", "fanout", "heal", "rtt", "relay", "flood",
-    "restart", "space", "growth", "list", "bulkread", "tokens",
+    "restart", "space", "growth", "list", "bulkread", "tokens", "import",
 ];
 
 /// What every scenario is told.
@@ -147,6 +148,7 @@ async fn main() -> ExitCode {
             "list" => read::list(bench).await,
             "bulkread" => read::bulkread(bench).await,
             "tokens" => read::tokens(bench).await,
+            "import" => import::import(bench).await,
             _ => rest::space(bench).await,
         };
         if let Err(error) = ran {
