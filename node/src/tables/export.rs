@@ -196,7 +196,7 @@ fn find(view: &View<'_>, selection: &Selection, key: &RecordKey) -> Option<Found
     let unconfirmed = !selection.names.is_empty();
     let shown = desk::show(view, key, &selection.reader, edge::now(), unconfirmed)?;
     let version = shown.current.as_ref()?.version;
-    let kind = shown.header()?.kind;
+    let kind = shown.held.as_ref()?.kind;
     Some(Found {
         kind,
         version: Some(version),

@@ -123,7 +123,7 @@ fn places(view: &View<'_>) -> std::collections::BTreeMap<RecordId, (u16, AsRead)
             found.insert(key.record, (newest.kind, was));
         }
     }
-    for (record, draft) in &view.drafts {
+    for (record, draft) in view.drafts.iter() {
         let newest = found.get(record).and_then(|(_, was)| was.newest);
         let was = AsRead {
             draft: Some(draft.place),
