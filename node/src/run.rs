@@ -163,41 +163,33 @@ pub async fn start_with(
     let desk = Desk::new(store.clone(), changed.clone());
     let (stop, stopped) = watch::channel(false);
     let exchange = Exchange::new(store, peer_tls, road(config), changed, stopped.clone());
-    let synced = Arc::clone(&exchange.meters);
+    let meters = Arc::clone(&exchange.meters);
+    let synced = Arc::clone(&meters);
     exchange.store.on_sync(move |took| synced.synced(took));
     let mut tasks = JoinSet::new();
     if !reads_only {
         meet(&exchange, listeners.peers, &stopped, &mut tasks);
     }
     if let Some(listener) = listeners.metrics {
-        let meters = Arc::clone(&exchange.meters);
-        tasks.spawn(expose::serve(listener, meters, stopped.clone()));
+        tasks.spawn(expose::serve(
+            listener,
+            Arc::clone(&meters),
+            stopped.clone(),
+        ));
     }
     let pulse = Pulse {
         data: data.to_owned(),
         store: exchange.store.clone(),
         statuses: Arc::clone(&exchange.statuses),
-        meters: Arc::clone(&exchange.meters),
+        meters: Arc::clone(&meters),
         reads_only,
         started: edge::now(),
         key_ends,
     };
     let (health, ending) = beat(pulse, &mut tasks).await;
-    let api = api::Api {
-        desk: desk.clone(),
-        statuses: Arc::clone(&exchange.statuses),
-        audit: Arc::new(Audit::of(data)),
-        access: Arc::new(Access::of(data)),
-        four_eyes: config.four_eyes,
-        tables: Tables::of(data, desk.clone()),
-        cursors: Arc::new(cursors),
-        library: Arc::default(),
-        searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),
-        reading: config.reading(),
-    };
+    let api = api(data, config, &desk, &exchange, cursors);
     let (cut, now) = watch::channel(false);
     let soon = stopped.clone();
-    let meters = Arc::clone(&exchange.meters);
     let front = front(health, Traffic::new(meters, Ends { soon, now }));
     answer(api, front, listeners.api, api_tls, &stopped, &mut tasks);
     Ok(Running {
@@ -211,6 +203,28 @@ pub async fn start_with(
         cut,
         tasks,
     })
+}
+
+/// What all services of the API share.
+fn api(
+    data: &Path,
+    config: &Config,
+    desk: &Desk,
+    exchange: &Exchange,
+    cursors: api::Cursors,
+) -> api::Api {
+    api::Api {
+        desk: desk.clone(),
+        statuses: Arc::clone(&exchange.statuses),
+        audit: Arc::new(Audit::of(data)),
+        access: Arc::new(Access::of(data)),
+        four_eyes: config.four_eyes,
+        tables: Tables::of(data, desk.clone()),
+        cursors: Arc::new(cursors),
+        library: Arc::default(),
+        searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),
+        reading: config.reading(),
+    }
 }
 
 /// How partners are reached.

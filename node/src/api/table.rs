@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use corridor_proto::kinds::Kind;
+use corridor_proto::v1::import_records_request::Part;
 use corridor_proto::{RecordId, v1};
 use corridor_rules::Reader;
 use corridor_tables::limits::TEXT_BYTES_MAX;
@@ -14,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::rpc::table_service_server::TableService;
-use super::{Api, names, status};
+use super::{Api, audit, names, status};
 use crate::limits::{TABLE_CHUNK_BYTES, TABLE_QUEUED};
 use crate::operate::access::Right;
 use crate::operate::files::FileError;
@@ -92,16 +93,10 @@ type Sender<T> = mpsc::Sender<Result<T, Status>>;
 /// Takes the file in, imports it, and tells of it.
 async fn take(
     tables: Tables,
-    by: String,
+    plan: Plan,
     mut parts: Streaming<v1::ImportRecordsRequest>,
     sender: Sender<v1::ImportRecordsResponse>,
 ) -> Result<v1::Import, Status> {
-    use v1::import_records_request::Part;
-    let first = parts.message().await?.and_then(|message| message.part);
-    let Some(Part::Header(header)) = first else {
-        return Err(status::bad_field("header", "is missing; send it first"));
-    };
-    let plan = plan(header, by)?;
     let folder = tables.notes.folder();
     let folder = folder
         .map_err(|error| status::table(error.into()))?
@@ -204,11 +199,20 @@ impl TableService for Api {
         request: Request<Streaming<v1::ImportRecordsRequest>>,
     ) -> Result<Response<Self::ImportRecordsStream>, Status> {
         let by = self.allow(request.metadata(), Right::Draft)?.label;
+        let mut parts = request.into_inner();
+        let first = parts.message().await?.and_then(|message| message.part);
+        let Some(Part::Header(header)) = first else {
+            return Err(status::bad_field("header", "is missing; send it first"));
+        };
+        let plan = plan(header, by)?;
+        if plan.validate_only {
+            audit::only_asks();
+        }
         let (sender, receiver) = mpsc::channel(TABLE_QUEUED);
         let tables = self.tables.clone();
         // The answer begins before the file has come: a slow line is no slow answer.
         tokio::spawn(async move {
-            let ended = take(tables, by, request.into_inner(), sender.clone()).await;
+            let ended = take(tables, plan, parts, sender.clone()).await;
             let last = ended.map(|import| v1::ImportRecordsResponse {
                 import: Some(import),
                 ..Default::default()
@@ -250,6 +254,8 @@ impl TableService for Api {
             undo(&tables, &id, &who)
         });
         let undone = undone.await?;
+        // Now it is known to be a name of ours.
+        audit::about(name);
         Ok(Response::new(v1::UndoImportResponse {
             discarded: undone.discarded,
             restored: undone.restored,

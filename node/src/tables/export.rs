@@ -43,6 +43,9 @@ pub struct Selection {
     pub language: Language,
 }
 
+/// The records of one kind, and the columns in languages that they need.
+type Chosen = (Kind, Vec<RecordKey>, BTreeSet<(&'static str, String)>);
+
 /// A record as it was found.
 struct Found {
     kind: u16,
@@ -60,8 +63,7 @@ pub fn export(
     selection: &Selection,
     out: &mut dyn Sink,
 ) -> Result<(u32, u32), TableError> {
-    let mut chosen: Vec<(Kind, Vec<RecordKey>, BTreeSet<(&'static str, String)>)> =
-        KINDS.map(|kind| (kind, Vec::new(), BTreeSet::new())).into();
+    let mut chosen: Vec<Chosen> = KINDS.map(|kind| (kind, Vec::new(), BTreeSet::new())).into();
     let mut left_out: u32 = 0;
     let keys = keys(desk, selection)?;
     for some in keys.chunks(LOOKS_AT_ONCE) {
@@ -100,12 +102,10 @@ pub fn export(
     Ok((written, left_out))
 }
 
-type Chosen = [(Kind, Vec<RecordKey>, BTreeSet<(&'static str, String)>)];
-
 fn write(
     desk: &Desk,
     selection: &Selection,
-    chosen: &Chosen,
+    chosen: &[Chosen],
     writer: &mut dyn Writer,
 ) -> Result<u32, TableError> {
     let mut written: u32 = 0;

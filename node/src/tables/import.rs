@@ -53,7 +53,7 @@ pub fn import<F: Read + Seek>(
     tell: &mut Tell<'_>,
 ) -> Result<v1::Import, TableError> {
     let known = Known::of(&tables.desk);
-    let mut pass = Pass::new(tables, &known, plan);
+    let mut pass = Pass::new(tables, &known);
     let mut teller = Teller {
         tell,
         answer: v1::ImportRecordsResponse::default(),
@@ -131,7 +131,7 @@ fn save<F: Read + Seek>(
         who: plan.by.clone(),
         tell,
     };
-    let mut pass = Pass::new(tables, known, plan);
+    let mut pass = Pass::new(tables, known);
     let read = read(file, &plan.options, &mut |item| {
         let Item::Row(row) = item else { return true };
         let decided = pass.row(&row);
@@ -183,7 +183,7 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(tables: &'a Tables, known: &'a Known, _: &Plan) -> Self {
+    fn new(tables: &'a Tables, known: &'a Known) -> Self {
         Self {
             tables,
             known,

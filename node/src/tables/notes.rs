@@ -350,6 +350,9 @@ pub struct Writing {
     offset: u64,
 }
 
+/// The kind and the text of the draft that was there.
+pub type FormerDraft = (u16, Vec<u8>);
+
 impl Writing {
     fn line(&mut self, line: &Line) -> Result<(), TableError> {
         let put = put(&mut self.lines, line);
@@ -360,7 +363,7 @@ impl Writing {
     ///
     /// # Errors
     /// [`TableError::File`]: then they must not be saved.
-    pub fn rows(&mut self, rows: Vec<(RowNote, Option<(u16, Vec<u8>)>)>) -> Result<(), TableError> {
+    pub fn rows(&mut self, rows: Vec<(RowNote, Option<FormerDraft>)>) -> Result<(), TableError> {
         for (mut row, former) in rows {
             if let Some((kind, body)) = former {
                 let written = self.formers.write_all(&body);

@@ -27,8 +27,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("token_command", &["audit_command", "edge", "operate"]),
     (
         "api",
-        &["desk", "edge", "library", "limits", "operate", "status",
-            "tables",
+        &[
+            "desk", "edge", "library", "limits", "operate", "status", "tables",
         ],
     ),
     (

@@ -10,6 +10,7 @@ fn draft(byte: u8, was: Option<AsRead>) -> DraftToSave {
         kind: 3,
         body: vec![byte; 4],
         was,
+        who: String::new(),
     }
 }
 
