@@ -445,6 +445,7 @@ async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
         }
     };
     let saved = tempfile::tempdir()?;
+    let workbook = saved.path().join("practices.xlsx");
     let mut printed = Vec::new();
     examples("", &mut printed).await;
     let mut ran = std::collections::BTreeSet::new();
@@ -463,7 +464,8 @@ async fn the_examples_of_the_command_line_do_what_they_say() -> Result<()> {
         let words = words
             .replace("k3v7qa", &id[..10])
             .replace("CURSOR", &cursor)
-            .replace("proofs", &saved.path().display().to_string());
+            .replace("proofs", &saved.path().display().to_string())
+            .replace("practices.xlsx", &workbook.display().to_string());
         // A watch goes on for ever.
         let endless = *command == "record watch" && !words.contains("--until-now");
         let end = if endless { " --until-now" } else { "" };
