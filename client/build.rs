@@ -2,6 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
+        "corridor/v1/bundle_service.proto",
         "corridor/v1/circle_service.proto",
         "corridor/v1/clearance_service.proto",
         "corridor/v1/node_service.proto",

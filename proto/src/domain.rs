@@ -36,6 +36,12 @@ domains! {
     Card = "card";
     /// Signature over a start number.
     Start = "start";
+    /// Signature over a bundle's header.
+    Bundle = "bundle";
+    /// Signature over a bundle's end.
+    BundleEnd = "bundle-end";
+    /// Hash of the parts of a bundle so far and the next one.
+    BundlePart = "bundle-part";
     /// Hash of header and signature: the version.
     Version = "version";
     /// Hash of salt and body.

@@ -105,6 +105,10 @@ id!(
     StartNumber, 16, "start number"
 );
 id!(
+    /// The random number of one bundle, by which secretariats speak of it.
+    BundleId, 16, "bundle identifier"
+);
+id!(
     /// The single-use secret of an invitation.
     Token, 32, "invitation token"
 );

@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod attachment;
+pub mod bundle;
 pub mod card;
 pub mod charter;
 pub mod checkpoint;
@@ -29,7 +30,7 @@ pub mod start;
 pub mod tree;
 pub mod wire;
 
-pub use id::{Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
+pub use id::{BundleId, Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
 pub use refusal::{Reason, Refusal};
 
 /// Messages of the package `corridor.v1`, generated from the `.proto` files.

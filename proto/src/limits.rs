@@ -55,3 +55,5 @@ pub const WANT_RANGES_MAX: usize = 1_024;
 pub const SAFETY_ROUNDS: u32 = 1 << 20;
 /// Bytes of an invitation: a charter, a card and a token.
 pub const INVITATION_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of one part of a bundle: a frame, and what surrounds it.
+pub const BUNDLE_PART_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -11,6 +11,7 @@
 
 pub mod brake;
 pub mod budget;
+pub mod bundle;
 pub mod desk;
 pub mod draft;
 pub mod evidence;

@@ -211,10 +211,19 @@ impl Link {
         let unasked = Refusal::new("record", Reason::NotEntitled);
         let following = self.following.get_mut(&id).ok_or(unasked)?;
         let mut evidence = Vec::new();
+        let missing = context.model.logs.get(&id).filter(|_| self.on_paper);
         let mut records = Vec::with_capacity(message.records.len());
         for item in message.records {
             let index = item.index;
-            let named = following.in_flight.remove(&index).ok_or(unasked)?;
+            let named = match (following.in_flight.remove(&index), missing) {
+                (Some(named), _) => named,
+                (None, None) => return Err(unasked),
+                // A file has what its reader may have by now, or what was withdrawn since.
+                (None, Some(log)) => match log.missing.get(&index) {
+                    Some(named) => *named,
+                    None => continue,
+                },
+            };
             following.answered.insert(index, Some(named.version_hash));
             let record = wire::record(item);
             evidence.extend(
@@ -224,6 +233,9 @@ impl Link {
                     .and_then(|record| contradicted(&following.owner, &named, record, context)),
             );
             records.push((index, named, record));
+        }
+        if records.is_empty() {
+            return Ok(());
         }
         out.push(Output::Verify(Unverified {
             peer: self.peer,
@@ -267,7 +279,9 @@ impl Link {
     pub(super) fn follow(&mut self, context: &Context<'_>, out: &mut Vec<Output>) {
         if may_call(self.state, Call::Send) {
             let waits = self.follow_lines(context, out);
-            self.follow_records(&waits, context, out);
+            if !self.on_paper {
+                self.follow_records(&waits, context, out);
+            }
         }
     }
 

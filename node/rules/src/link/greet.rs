@@ -102,7 +102,7 @@ impl Link {
             let rcp = self.peer;
             out.push(Output::Arrival(Arrival::Start { rcp, start }));
         }
-        let same = hello.have.as_slice() == self.have.as_bytes().as_slice();
+        let same = hello.have.as_slice() == self.have.as_bytes().as_slice() && !self.on_paper;
         self.hello = Some(hello);
         if !same {
             self.same.clear();
@@ -217,7 +217,8 @@ impl Link {
     pub(super) fn served(&mut self, state: v1::StateFrame) {
         self.served_as = v1::Serving::try_from(state.serving).ok();
         self.delays_ours = (state.erase_after_ms > 0).then_some(UnixMillis(state.erase_after_ms));
-        self.compared |= state.compared;
+        // When a file was written nobody knows: it is no news that nothing is held back.
+        self.compared |= state.compared && !self.on_paper;
     }
 
     /// Whether the peer was told of every head that is new to it.

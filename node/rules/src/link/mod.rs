@@ -299,6 +299,8 @@ pub struct Link {
     /// Whether the peer has told all that is new to us in its logs.
     compared: bool,
     closed: bool,
+    /// Whether the peer is a file: what it says is no news, and it answers nothing.
+    on_paper: bool,
 }
 
 impl Link {
@@ -306,6 +308,7 @@ impl Link {
     pub fn new(peer: RcpId) -> Self {
         Self {
             peer,
+            on_paper: false,
             state: None,
             started: UnixMillis(0),
             hello: None,
@@ -349,6 +352,15 @@ impl Link {
         }
     }
 
+    /// A link that reads what `peer` wrote into a bundle. The hello in it concludes nothing of what
+    /// both have now, and records need not have been asked for: those that are missing are taken.
+    pub fn on_paper(peer: RcpId) -> Self {
+        Self {
+            on_paper: true,
+            ..Self::new(peer)
+        }
+    }
+
     /// Takes an input in.
     pub fn handle(&mut self, input: Input, context: &Context<'_>) -> Vec<Output> {
         let mut out = Vec::new();
@@ -384,6 +396,11 @@ impl Link {
     /// Until when the peer delays the erasure of what we withdrew, if it does.
     pub const fn delays_ours(&self) -> Option<UnixMillis> {
         self.delays_ours
+    }
+
+    /// Whether the peer has shown all that it holds of ours.
+    pub const fn has_shown(&self) -> bool {
+        self.their_have
     }
 
     /// How much of the peer's was refused so far.
