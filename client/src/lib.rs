@@ -149,7 +149,8 @@ mod tls;
 mod watch;
 
 pub use calls::{
-    Exporting, FoundPage, Importing, NodeInfo, ReadRecord, RecordPage, Wanted, WithdrawalRequest,
+    Exporting, FoundPage, Importing, ImportingBundle, MakingBundle, NodeInfo, ReadRecord,
+    RecordPage, Wanted, WithdrawalRequest,
 };
 pub use check::{Check, CheckedRecord, Signed, Unverified};
 pub use client::Client;

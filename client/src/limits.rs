@@ -49,5 +49,7 @@ pub const SHORT_LETTERS: usize = 10;
 pub const TABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of it in one message: a node takes four times as much.
 pub const TABLE_CHUNK_BYTES: usize = 256 * 1024;
+/// A bundle that is brought is read to its end before the answer begins: two GiB over a slow line.
+pub const BUNDLE_TIME: Duration = Duration::from_secs(6 * 3_600);
 /// Bytes of a file that proves a record: as much as a message of a node may have.
 pub const PROOF_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;

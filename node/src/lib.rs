@@ -9,6 +9,7 @@
 //! through its one door.
 
 pub mod api;
+pub mod bundles;
 pub mod demo;
 pub mod desk;
 pub mod edge;

@@ -171,5 +171,9 @@ pub const ROWS_TOLD: usize = 64;
 pub const ROWS_SAVED: usize = 512;
 /// See [`ROWS_SAVED`].
 pub const ROWS_SAVED_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a bundle that is brought here: all records of a large RCP several times over.
+pub const BUNDLE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Parts of a bundle between two words on how far it is taken in: some 16 MiB.
+pub const BUNDLE_PARTS_TOLD: u64 = 64;
 /// Messages of an import or an export that wait for a slow caller.
 pub const TABLE_QUEUED: usize = 8;

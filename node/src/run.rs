@@ -19,6 +19,7 @@ use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 
 use crate::api::{self, Ends, Front, Traffic};
+use crate::bundles::Bundles;
 use crate::desk::Desk;
 use crate::edge;
 use crate::exchange::road::{Proxy, Road};
@@ -210,7 +211,7 @@ fn api(
     data: &Path,
     config: &Config,
     desk: &Desk,
-    exchange: &Exchange,
+    exchange: &Arc<Exchange>,
     cursors: api::Cursors,
 ) -> api::Api {
     api::Api {
@@ -220,6 +221,7 @@ fn api(
         access: Arc::new(Access::of(data)),
         four_eyes: config.four_eyes,
         tables: Tables::of(data, desk.clone()),
+        bundles: Bundles::of(data, Arc::clone(exchange)),
         cursors: Arc::new(cursors),
         library: Arc::default(),
         searches: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)),

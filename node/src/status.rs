@@ -27,6 +27,8 @@ pub struct Status {
     pub delays_ours: Option<UnixMillis>,
     /// What it is over its budget of, if it is.
     pub over_budget: Option<&'static str>,
+    /// Whether it has shown, since this node started, what it holds of ours.
+    pub has_shown: bool,
 }
 
 /// The statuses of all peers.
@@ -54,6 +56,7 @@ impl Statuses {
             *status = Status {
                 connected_since: Some(now),
                 last_seen: Some(now),
+                has_shown: status.has_shown,
                 ..Status::default()
             };
         });
@@ -75,12 +78,17 @@ impl Statuses {
         self.with(peer, |status| status.over_budget = what);
     }
 
+    pub(crate) fn shown(&self, peer: RcpId) {
+        self.with(peer, |status| status.has_shown = true);
+    }
+
     pub(crate) fn link(&self, peer: RcpId, link: &Link, is_quiet: bool) {
         self.with(peer, |status| {
             status.is_quiet = is_quiet;
             status.served_as = link.served_as();
             status.refused = link.last_refusal();
             status.delays_ours = link.delays_ours();
+            status.has_shown |= link.has_shown();
         });
     }
 }

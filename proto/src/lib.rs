@@ -30,7 +30,9 @@ pub mod start;
 pub mod tree;
 pub mod wire;
 
-pub use id::{BundleId, Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis};
+pub use id::{
+    BundleId, Hash, LogId, LogSeed, RcpId, RecordId, Salt, StartNumber, Token, UnixMillis,
+};
 pub use refusal::{Reason, Refusal};
 
 /// Messages of the package `corridor.v1`, generated from the `.proto` files.

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** an answer that lacks what its contract promises is an error, never a default.
 
+mod bundle;
 mod circle;
 mod draft;
 mod find;
@@ -10,6 +11,7 @@ mod peer;
 mod record;
 mod table;
 
+pub use bundle::{ImportingBundle, MakingBundle};
 pub use find::{FoundPage, Wanted};
 pub use node::NodeInfo;
 pub(crate) use record::service as record_service;

@@ -8,6 +8,7 @@
 //! It imports the library, and the library does not import it. **Invariant:** no secret is taken
 //! from a flag, and no character of others reaches a terminal before [`crate::shown`] made it safe.
 
+mod bundle;
 mod circle;
 mod dates;
 mod evidence;
@@ -83,6 +84,9 @@ enum Command {
     /// Circles: who reads what
     #[command(subcommand, before_help = circle::EXAMPLES)]
     Circle(circle::Command),
+    /// Bundles: files for partners that your node cannot meet, and theirs
+    #[command(subcommand, before_help = bundle::EXAMPLES)]
+    Bundle(bundle::Command),
     /// Records: write, publish, share, withdraw, read
     #[command(subcommand, before_help = record::EXAMPLES)]
     Record(record::Command),
@@ -146,6 +150,7 @@ async fn command(cli: Cli, screen: &mut Screen) -> Result<(), Failure> {
         Command::Status => status::run(&mut session).await,
         Command::Peer(command) => peer::run(&mut session, command).await,
         Command::Circle(command) => circle::run(&mut session, command).await,
+        Command::Bundle(command) => bundle::run(&mut session, command).await,
         Command::Record(command) => record::run(&mut session, command).await,
         Command::Recover(command) => recover::run(&mut session, command).await,
         Command::Preview(args) => preview::preview(&mut session, args).await,
@@ -183,7 +188,9 @@ mod tests {
             corridor peer confirm, corridor peer refuse, corridor peer pause, \
             corridor peer resume, corridor peer evidence, corridor peer accept-restart, \
             corridor peer leave, corridor circle, corridor circle list, corridor circle open, \
-            corridor circle add, corridor circle remove, corridor record, \
+            corridor circle add, corridor circle remove, corridor bundle, \
+            corridor bundle export, corridor bundle inspect, corridor bundle import, \
+            corridor record, \
             corridor record template, corridor record draft, corridor record edit, \
             corridor record drafts, corridor record ask, corridor record clear, \
             corridor record return, corridor record discard, corridor record publish, \

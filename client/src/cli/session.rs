@@ -280,6 +280,41 @@ impl SecretFile {
         }
     }
 
+    /// Makes a file that is to become `path` once it is whole.
+    pub(super) fn create_for(path: &Path) -> Result<Self, Failure> {
+        if path.exists() {
+            return Err(Failure::Usage(format!(
+                "{} is there already; nothing was changed; name a new file",
+                path.display()
+            )));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        Self::create(Path::new(&part))
+    }
+
+    /// Writes the next bytes.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(bytes).map_err(|source| Failure::File {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Gives the file, which is whole, its name; gives that in words.
+    pub(super) fn keep_as(mut self, path: &Path) -> Result<String, Failure> {
+        let kept = self
+            .file
+            .sync_all()
+            .and_then(|()| std::fs::rename(&self.path, path));
+        self.written = kept.is_ok();
+        let path = path.to_owned();
+        match kept {
+            Ok(()) => Ok(path.display().to_string()),
+            Err(source) => Err(Failure::File { path, source }),
+        }
+    }
+
     /// Writes the secret, and gives the file's path in words.
     pub(super) fn write(mut self, bytes: &[u8]) -> Result<String, Failure> {
         let written = self

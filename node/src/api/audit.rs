@@ -38,8 +38,9 @@ const NOBODY: &str = "";
 /// Names of a call that are noted.
 const ABOUT_MAX: usize = 256;
 /// Calls that only read, and drafts, of which the journal knows who wrote them.
-const READS: [&str; 10] = [
+const READS: [&str; 11] = [
     "Get", "List", "Watch", "Prove", "Preview", "Explain", "BatchGet", "Search", "Read", "Export",
+    "Inspect",
 ];
 const WRITES: [&str; 2] = ["CreateDraft", "UpdateDraft"];
 
@@ -272,10 +273,10 @@ mod tests {
     /// Whoever declares a call decides whether it is an act.
     #[test]
     fn of_every_declared_call_it_is_known_whether_it_is_noted() {
-        const ACTS: [&str; 22] = [
+        const ACTS: [&str; 23] = [
             "Accept", "Add", "Clear", "Confirm", "Create", "Delete", "Disown", "Import", "Leave",
-            "Narrow", "Pause", "Publish", "Refuse", "Remove", "Request", "Restart", "Resume",
-            "Return", "Share", "Show", "Undo", "Withdraw",
+            "Make", "Narrow", "Pause", "Publish", "Refuse", "Remove", "Request", "Restart",
+            "Resume", "Return", "Share", "Show", "Undo", "Withdraw",
         ];
         let methods = crate::operate::health::methods();
         let ours = methods

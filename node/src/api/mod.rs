@@ -7,6 +7,7 @@
 
 mod audit;
 mod budgets;
+mod bundle;
 mod circle;
 mod clearance;
 mod gate;
@@ -37,6 +38,7 @@ use tonic::transport::server::Connected;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use crate::bundles::Bundles;
 use crate::desk::Desk;
 use crate::edge;
 use crate::library::Library;
@@ -78,6 +80,8 @@ pub struct Api {
     pub four_eyes: bool,
     /// Imports and exports.
     pub tables: Tables,
+    /// Bundles for partners, and from them.
+    pub bundles: Bundles,
     /// Seals the cursors of those who follow changes, and page tokens.
     pub cursors: Arc<Cursors>,
     /// What the records say.
@@ -172,6 +176,10 @@ where
     let routes = Routes::new(HealthServer::new(health))
         .add_service(
             rpc::record_service_server::RecordServiceServer::new(api.clone())
+                .max_decoding_message_size(limit),
+        )
+        .add_service(
+            rpc::bundle_service_server::BundleServiceServer::new(api.clone())
                 .max_decoding_message_size(limit),
         )
         .add_service(

@@ -17,6 +17,7 @@ use corridor_tables::write::WriteError;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use crate::bundles::BundleError;
 use crate::desk::DeskError;
 use crate::operate::access::{Right, Role};
 use crate::tables::TableError;
@@ -210,6 +211,35 @@ pub fn table(error: TableError) -> Status {
             return with_reason(Code::Internal, "FILE", message.to_owned());
         }
         TableError::Read(_) => (Code::InvalidArgument, "NO_TABLE"),
+    };
+    with_reason(code, reason, error.to_string())
+}
+
+/// An error of a bundle.
+pub fn bundle(error: BundleError) -> Status {
+    let (code, reason) = match error {
+        BundleError::Store(error) => return store(error),
+        BundleError::NodeEnds => return node_ends(),
+        BundleError::NoPartner(rcp) => return not_found("partner", &super::names::rcp(&rcp)),
+        BundleError::NoRandomness(error) => return no_randomness(error),
+        BundleError::NotActive(_) => (Code::FailedPrecondition, "NOT_ACTIVE"),
+        BundleError::NoCard(_) => (Code::FailedPrecondition, "NO_CARD"),
+        BundleError::NotHeardFrom(_) => (Code::FailedPrecondition, "NOT_HEARD_FROM"),
+        BundleError::SigningStopped => (Code::FailedPrecondition, "SIGNING_STOPPED"),
+        BundleError::RightLost(_) => (Code::Aborted, "CHANGED_MEANWHILE"),
+        BundleError::ForAnother(_) => (Code::InvalidArgument, "BUNDLE_FOR_ANOTHER"),
+        BundleError::Damaged(_) => (Code::InvalidArgument, "BUNDLE_DAMAGED"),
+        BundleError::FromStranger(_) => (Code::FailedPrecondition, "BUNDLE_FROM_STRANGER"),
+        BundleError::Refused(refusal) => (Code::InvalidArgument, refusal.reason.code()),
+        BundleError::TooMuchRefused(_) => (Code::FailedPrecondition, "TOO_MUCH_REFUSED"),
+        BundleError::Busy => (Code::Aborted, "BUNDLE_UNDER_WAY"),
+        BundleError::TooLarge(_) => (Code::InvalidArgument, "BUNDLE_TOO_LARGE"),
+        BundleError::File(_) | BundleError::Input(_) | BundleError::Output(_) => {
+            tracing::error!(%error, "bundle");
+            let message = "this node cannot read or write the file now; its operator finds the \
+                           cause in its log";
+            return with_reason(Code::Internal, "FILE", message.to_owned());
+        }
     };
     with_reason(code, reason, error.to_string())
 }

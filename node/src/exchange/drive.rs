@@ -49,8 +49,9 @@ pub struct Streams {
 }
 
 /// Why a link ended.
-struct End {
-    why: String,
+pub(crate) struct End {
+    /// In words.
+    pub(crate) why: String,
     /// Whether not one more byte may leave; otherwise what was said last is still sent.
     at_once: bool,
 }
@@ -127,7 +128,7 @@ struct Driver<'a> {
 }
 
 /// What is to be fed once records are stored.
-type Stored = ControlFlow<End, Vec<Input>>;
+pub(crate) type Stored = ControlFlow<End, Vec<Input>>;
 type Judging = VecDeque<JoinHandle<Result<Stored, JoinError>>>;
 
 /// What happens next to a link.
@@ -412,7 +413,8 @@ fn say_refused(exchange: &Exchange, peer: RcpId, refusal: &Refusal) {
     tracing::warn!(%peer, reason, what = refusal.what, "refused");
 }
 
-async fn take_in_judged(exchange: &Exchange, peer: RcpId, judged: Judged) -> Stored {
+/// Stores what was judged; gives what is to be fed.
+pub(crate) async fn take_in_judged(exchange: &Exchange, peer: RcpId, judged: Judged) -> Stored {
     let mut inputs = Vec::new();
     for arrival in judged.arrivals {
         inputs.push(take_in(exchange, peer, arrival).await?);
@@ -424,7 +426,12 @@ async fn take_in_judged(exchange: &Exchange, peer: RcpId, judged: Judged) -> Sto
     ControlFlow::Continue(inputs)
 }
 
-async fn take_in(exchange: &Exchange, peer: RcpId, arrival: Arrival) -> ControlFlow<End, Input> {
+/// Takes in what came from a peer; gives what is to be fed.
+pub(crate) async fn take_in(
+    exchange: &Exchange,
+    peer: RcpId,
+    arrival: Arrival,
+) -> ControlFlow<End, Input> {
     if let Arrival::Bad { rcp, reason, .. } = &arrival {
         tracing::warn!(%rcp, reason = reason.code(), "record quarantined");
         exchange
@@ -471,7 +478,7 @@ const fn may_overtake(input: &Input) -> bool {
 }
 
 /// Lets a link look at the node as it is now.
-fn in_context<T>(exchange: &Exchange, look: impl FnOnce(&Context<'_>) -> T) -> T {
+pub(crate) fn in_context<T>(exchange: &Exchange, look: impl FnOnce(&Context<'_>) -> T) -> T {
     let key = exchange.store.key();
     exchange.store.read(|view| {
         look(&Context {

@@ -54,7 +54,8 @@ pub struct Exchange {
     tls: Tls,
     road: Road,
     changed: watch::Receiver<u64>,
-    stopped: watch::Receiver<bool>,
+    /// Whether the node ends.
+    pub(crate) stopped: watch::Receiver<bool>,
     /// So many verify records at one time, over all links: as many as there are cores.
     judges: Arc<Semaphore>,
     links: Mutex<HashMap<RcpId, Registered>>,

@@ -149,6 +149,14 @@ impl KeyFolder {
         Ok(x25519_dalek::PublicKey::from(&secret).to_bytes())
     }
 
+    /// The key that opens them.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn bundle_secret(&self) -> Result<Zeroizing<[u8; 32]>, FileError> {
+        read_seed(&self.file("bundle.key"))
+    }
+
     /// Whether a rotation is under way.
     pub fn has_next_signing(&self) -> bool {
         self.file("signing.next.key").exists()

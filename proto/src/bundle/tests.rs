@@ -67,7 +67,10 @@ fn read(bytes: &[u8]) -> Result<Vec<String>, Reason> {
 
 #[test]
 fn a_bundle_reads_back() {
-    assert_eq!(read(&pieces().concat()), Ok(vec!["ONE".into(), "OTHER".into()]));
+    assert_eq!(
+        read(&pieces().concat()),
+        Ok(vec!["ONE".into(), "OTHER".into()])
+    );
     assert_eq!(Header::decode(&header().encode()), Ok(header()));
     assert_eq!(header().encode().len(), HEADER_BYTES);
 }

@@ -157,7 +157,9 @@ impl Writing {
             Said::Identity(identity) => {
                 corridor_proto::wire::Identity::claimed(identity) == Some(model.me)
             }
-            Said::Checkpoint(frame) => frame.owner == model.me.as_bytes() && self.pull(frame, model),
+            Said::Checkpoint(frame) => {
+                frame.owner == model.me.as_bytes() && self.pull(frame, model)
+            }
             Said::Held(held) => {
                 let is_kept = held.owner == self.peer.as_bytes() && is_whole(model, &held.note);
                 self.receipts += u32::from(is_kept);
@@ -302,9 +304,7 @@ fn is_whole(model: &Model, note: &[u8]) -> bool {
 
 /// Withdrawals among lines.
 pub(super) fn withdrawals(lines: &[Vec<u8>]) -> usize {
-    let is_one = |line: &&Vec<u8>| {
-        matches!(read_line(line), Ok(ReadLine::Line(line)) if matches!(line.act, Act::Withdraw(_)))
-    };
+    let is_one = |line: &&Vec<u8>| matches!(read_line(line), Ok(ReadLine::Line(line)) if matches!(line.act, Act::Withdraw(_)));
     lines.iter().filter(is_one).count()
 }
 

@@ -1,0 +1,93 @@
+//! Encryption of bundles: age, to the X25519 key of a card.
+
+use std::io::{Read, Write};
+use std::str::FromStr;
+
+use age::stream::{StreamReader, StreamWriter};
+use age::{DecryptError, Decryptor, Encryptor, Identity, x25519};
+use bech32::{Bech32, Hrp};
+use zeroize::Zeroizing;
+
+use crate::operate::files::FileError;
+use crate::operate::keys::KeyFolder;
+
+/// What the texts of keys begin with in age.
+const PUBLIC: &str = "age";
+const SECRET: &str = "age-secret-key-";
+
+/// Why nothing can be encrypted or opened.
+#[derive(Debug)]
+pub enum SealError {
+    /// The key of this node cannot be read.
+    File(FileError),
+    /// A key is none.
+    Key,
+}
+
+fn text(begins: &str, key: &[u8; 32]) -> Result<Zeroizing<String>, SealError> {
+    let begins = Hrp::parse(begins).map_err(|_| SealError::Key)?;
+    let text = bech32::encode::<Bech32>(begins, key).map_err(|_| SealError::Key)?;
+    Ok(Zeroizing::new(text))
+}
+
+/// What encrypts to the key of a card.
+///
+/// # Errors
+/// [`SealError::Key`].
+pub fn encryptor<W: Write>(key: &[u8; 32], output: W) -> Result<StreamWriter<W>, SealError> {
+    let recipient = x25519::Recipient::from_str(&text(PUBLIC, key)?).map_err(|_| SealError::Key)?;
+    let recipients = std::iter::once(&recipient as &dyn age::Recipient);
+    let encryptor = Encryptor::with_recipients(recipients).map_err(|_| SealError::Key)?;
+    encryptor.wrap_output(output).map_err(|_| SealError::Key)
+}
+
+/// The bundle key of a node.
+///
+/// # Errors
+/// [`SealError::File`], [`SealError::Key`].
+pub fn identity(keys: &KeyFolder) -> Result<x25519::Identity, SealError> {
+    let key = keys.bundle_secret().map_err(SealError::File)?;
+    let text = text(SECRET, &key)?;
+    let text = Zeroizing::new(text.to_ascii_uppercase());
+    x25519::Identity::from_str(&text).map_err(|_| SealError::Key)
+}
+
+/// The clear text of what was encrypted to this node.
+///
+/// # Errors
+/// What age says: [`DecryptError::NoMatchingKeys`] for what is another's.
+pub fn decrypt<R: std::io::BufRead>(
+    identity: &x25519::Identity,
+    input: R,
+) -> Result<StreamReader<R>, DecryptError>
+where
+    R: Read,
+{
+    let identities = std::iter::once(identity as &dyn Identity);
+    Decryptor::new_buffered(input)?.decrypt(identities)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encrypted_to_a_card_opens_with_its_key_alone() {
+        let secret = [7; 32];
+        let public = x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(secret));
+        let mut file = Vec::new();
+        let mut output = encryptor(public.as_bytes(), &mut file).expect("a key");
+        output.write_all(b"words").expect("written");
+        output.finish().expect("whole");
+        let open = |secret: [u8; 32]| {
+            let text = text(SECRET, &secret).expect("text").to_ascii_uppercase();
+            let identity = x25519::Identity::from_str(&text).expect("identity");
+            let mut clear = String::new();
+            let mut input = decrypt(&identity, file.as_slice())?;
+            input.read_to_string(&mut clear).map_err(DecryptError::Io)?;
+            Ok::<_, DecryptError>(clear)
+        };
+        assert_eq!(open(secret).expect("opens"), "words");
+        assert!(matches!(open([8; 32]), Err(DecryptError::NoMatchingKeys)));
+    }
+}
