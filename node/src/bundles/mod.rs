@@ -7,7 +7,7 @@
 
 mod make;
 mod open;
-mod seal;
+pub mod seal;
 mod take;
 mod told;
 
