@@ -8,6 +8,8 @@
 
 #[path = "vectors/attachments.rs"]
 mod attachments;
+#[path = "vectors/bundles.rs"]
+mod bundles;
 #[path = "vectors/cards.rs"]
 mod cards;
 #[path = "vectors/charters.rs"]
@@ -56,6 +58,7 @@ const GIVEN_BY_THE_NODE: [Reason; 5] = [
 fn all() -> Vec<(&'static str, Json)> {
     vec![
         ("attachment", attachments::attachment()),
+        ("bundle", bundles::bundle()),
         ("card", cards::card()),
         ("charter", charters::charter()),
         ("checkpoint", checkpoints::checkpoint()),

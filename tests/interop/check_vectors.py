@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import corridor_protocol as corridor
+from bundle import read_bundle
 from corridor.protocol import ed25519_strict, merkle
 from corridor_protocol import Charter, Refused, SignedKeyEvent
 from tally import Tally
@@ -91,6 +92,9 @@ def signed_things(files: dict[str, Json]) -> Iterator[Signed]:
         charter = charters_of(files["start"])[case["charter"]]
         parts = [unhex(case["number"]), unhex(case["signature"])]
         yield f"start: {case['name']}", parts, bind(corridor.verify_start, charter)
+    for case in files["bundle"]["good"][:1]:
+        charter = charters_of(files["bundle"])[case["charter"]]
+        yield f"bundle: {case['name']}", [unhex(case["bundle"])], bind(read_bundle, charter)
     for case in files["record"]["good"]:
         charter = charters_of(files["record"])[case["charter"]]
         keys = ("header", "signature", "salt", "body")

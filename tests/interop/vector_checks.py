@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import bundle
 import corridor_protocol as corridor
 import evidence
 import protobuf_reader as pb
@@ -568,6 +569,7 @@ def invitation(tally: Tally, vectors: Json) -> None:
 
 CHECKS: dict[str, Callable[[Tally, Json], None]] = {
     "attachment": attachment,
+    "bundle": bundle.check,
     "card": card,
     "charter": charter,
     "checkpoint": checkpoint,

@@ -48,6 +48,14 @@ pub fn order(to: RcpId) -> v1::MakeBundleRequest {
     }
 }
 
+/// A bundle with all that a partner may read.
+pub fn everything(to: RcpId) -> v1::MakeBundleRequest {
+    v1::MakeBundleRequest {
+        everything: true,
+        ..order(to)
+    }
+}
+
 /// Makes a bundle, and says what the node says of it.
 pub async fn make(
     office: &Office,
@@ -125,62 +133,60 @@ pub async fn closed(office: &Office, name: &str, readers: &[&Office]) -> Result<
     office.circle(name)
 }
 
+/// What is in a bundle: all that its reader may read, once, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_holds_what_its_reader_may_read_and_nothing_else() -> Result<()> {
+    let (one, other, _line) = apart().await?;
+    let drafting = closed(&one, "drafting", &[&other]).await?;
+    let secret = closed(&one, "secret", &[]).await?;
+    let public = one.circle("public")?;
+    one.publish("For the drafting group", &[drafting]).await?;
+    one.publish("For everybody", &[public, drafting]).await?;
+    one.publish("Canary-kept-at-home", &[secret]).await?;
+    let (file, made) = make(&one, order(other.rcp)).await?;
+    assert_eq!(made.sender_name, "Abu Dhabi Dialogue");
+    assert_eq!(usize::try_from(made.bytes)?, file.len());
+    let clear = pieces::clear(&other, &file)?;
+    let count = |needle: &[u8]| {
+        let windows = clear.windows(needle.len());
+        windows.filter(|at| *at == needle).count()
+    };
+    assert_eq!(count(b"For the drafting group"), 1);
+    assert_eq!(
+        count(b"For everybody"),
+        1,
+        "a text of two circles travels once"
+    );
+    assert_eq!(count(b"Canary-kept-at-home"), 0);
+    let seed = one
+        .desk()
+        .store()
+        .read(|view| view.logs.get(&secret).map(|log| log.seed));
+    assert_eq!(count(secret.as_bytes()), 0, "it is in no frame");
+    assert_eq!(count(seed.context("a seed")?.as_bytes()), 0);
+    let found = inspect(&other, &file).await?;
+    assert_eq!((&found.id, found.remark.as_str()), (&made.id, ""));
+    let texts: u64 = found.circles.iter().map(|circle| circle.new_texts).sum();
+    assert_eq!(texts, 2);
+    let problems = found.circles.iter().map(|circle| circle.problem.as_str());
+    ensure!(problems.clone().all(str::is_empty), "{found:?}");
+    assert_eq!(size(&other, drafting), 0, "looking changes nothing");
+    Ok(())
+}
+
 /// Records, circles, a withdrawal and receipts, all of it by file.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_that_never_meet_share_withdraw_and_confirm() -> Result<()> {
     let (one, other, _line) = apart().await?;
     let drafting = closed(&one, "drafting", &[&other]).await?;
-    let secret = closed(&one, "secret", &[]).await?;
     let public = one.circle("public")?;
     let shared = one.publish("For the drafting group", &[drafting]).await?;
     let open = one.publish("For everybody", &[public, drafting]).await?;
-    one.publish("Canary-kept-at-home", &[secret]).await?;
     let back = other
         .publish("From the other side", &[other.private(&one)?])
         .await?;
-
-    let (file, made) = make(&one, order(other.rcp)).await?;
-    assert_eq!(
-        (made.sender_name.as_str(), made.bytes),
-        ("Abu Dhabi Dialogue", file.len() as u64)
-    );
-    let clear = pieces::clear(&other, &file)?;
-    let has = |needle: &[u8]| clear.windows(needle.len()).any(|at| at == needle);
-    ensure!(has(b"For the drafting group") && !has(b"Canary-kept-at-home"));
-    ensure!(
-        !has(secret.as_bytes()),
-        "a circle that it does not read is in no frame"
-    );
-    let texts = clear
-        .windows(13)
-        .filter(|at| at == b"For everybody")
-        .count();
-    assert_eq!(texts, 1, "a text of two circles travels once");
-
-    let found = inspect(&other, &file).await?;
-    assert_eq!(
-        (found.id.as_str(), found.remark.as_str()),
-        (made.id.as_str(), "")
-    );
-    assert_eq!(
-        found
-            .circles
-            .iter()
-            .map(|circle| circle.new_texts)
-            .sum::<u64>(),
-        2
-    );
-    ensure!(
-        found.circles.iter().all(|circle| circle.problem.is_empty()),
-        "{found:?}"
-    );
-    ensure!(!other.holds(&one, shared), "looking changes nothing");
-
-    let taken = import(&other, &file).await?;
-    ensure!(
-        taken.refused.is_empty() && taken.texts_missing == 0,
-        "{taken:?}"
-    );
+    let taken = carry(&one, &other).await?;
+    assert_eq!(taken.texts_missing, 0);
     ensure!(other.holds(&one, shared) && other.holds(&one, open));
     assert_eq!(size(&other, drafting), size(&one, drafting));
 
@@ -188,19 +194,11 @@ async fn two_that_never_meet_share_withdraw_and_confirm() -> Result<()> {
     ensure!(one.holds(&other, back));
     assert_eq!(confirmed(&one, drafting, &other), size(&one, drafting));
     let (_, again) = make(&one, order(other.rcp)).await?;
-    assert_eq!(
-        again.circles.iter().map(|circle| circle.lines).sum::<u64>(),
-        0
-    );
-    let everything = v1::MakeBundleRequest {
-        everything: true,
-        ..order(other.rcp)
-    };
-    let (_, all) = make(&one, everything).await?;
-    assert_eq!(
-        all.circles.iter().map(|circle| circle.texts).sum::<u64>(),
-        2
-    );
+    let lines: u64 = again.circles.iter().map(|circle| circle.lines).sum();
+    assert_eq!(lines, 0, "nothing is sent that was confirmed");
+    let (_, all) = make(&one, everything(other.rcp)).await?;
+    let texts: u64 = all.circles.iter().map(|circle| circle.texts).sum();
+    assert_eq!(texts, 2);
 
     one.desk()
         .withdraw(shared, None, WithdrawalReason::StateRequest, None, None)
@@ -208,7 +206,8 @@ async fn two_that_never_meet_share_withdraw_and_confirm() -> Result<()> {
     carry(&one, &other).await?;
     ensure!(!other.holds(&one, shared));
     until("the text is erased", || {
-        !other.has_bytes(b"For the drafting group").unwrap_or(true)
+        let has = other.has_bytes(b"For the drafting group");
+        !has.unwrap_or(true)
     })
     .await?;
     carry(&other, &one).await?;

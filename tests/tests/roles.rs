@@ -31,7 +31,10 @@ const CLEARERS: &[Role] = &[Role::Clearer];
 const KEEPERS: &[Role] = &[Role::Administrator];
 
 /// Whom each call is for.
-const CALLS: [(&str, &[Role]); 48] = [
+const CALLS: [(&str, &[Role]); 51] = [
+    ("BundleService/ImportBundle", KEEPERS),
+    ("BundleService/InspectBundle", READERS),
+    ("BundleService/MakeBundle", CLEARERS),
     ("CircleService/AddReaders", CLEARERS),
     ("CircleService/CreateCircle", CLEARERS),
     ("CircleService/ListCircles", READERS),

@@ -13,3 +13,6 @@ mod write;
 pub use lead::Lead;
 pub use look::{Circle, Look};
 pub use write::{Lost, Writing, Written};
+
+#[cfg(test)]
+mod tests;

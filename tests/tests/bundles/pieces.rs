@@ -1,17 +1,16 @@
 //! Bundles in their order, out of it, in part and twice.
 
 use std::io::Read;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use corridor_node::bundles::seal;
 use corridor_node::operate::keys::KeyFolder;
+use corridor_proto::LogId;
 use corridor_proto::kinds::Kind;
 use corridor_proto::line::WithdrawalReason;
-use corridor_proto::{LogId, v1};
 use corridor_tests::nodes::{Office, practice, until};
 
-use super::{apart, carry, import, inspect, make, order, size};
+use super::{apart, carry, everything, import, inspect, make, order, size};
 
 /// The clear text of a bundle, which its receiver alone can read.
 pub fn clear(receiver: &Office, file: &[u8]) -> Result<Vec<u8>> {
@@ -118,13 +117,8 @@ async fn files_and_connections_go_on_from_each_other() -> Result<()> {
     })
     .await?;
     line.cut();
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let third = one.publish("In a file again", &[public]).await?;
-    let everything = v1::MakeBundleRequest {
-        everything: true,
-        ..order(other.rcp)
-    };
-    let (file, _) = make(&one, everything).await?;
+    let (file, _) = make(&one, everything(other.rcp)).await?;
     import(&other, &file).await?;
     ensure!(
         [first, second, third]

@@ -19,7 +19,7 @@ pub const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("audit_command", &["edge", "operate"]),
     ("backup_command", &["audit_command", "operate"]),
     ("config_command", &["operate"]),
@@ -28,9 +28,10 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "api",
         &[
-            "desk", "edge", "library", "limits", "operate", "status", "tables",
+            "bundles", "desk", "edge", "library", "limits", "operate", "status", "tables",
         ],
     ),
+    ("bundles", &["edge", "exchange", "operate"]),
     (
         "demo",
         &["desk", "edge", "limits", "operate", "run", "status"],
@@ -44,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     (
         "run",
         &[
-            "api", "desk", "edge", "exchange", "limits", "operate", "status", "tables",
+            "api", "bundles", "desk", "edge", "exchange", "limits", "operate", "status", "tables",
         ],
     ),
     ("status", &[]),

@@ -2,7 +2,6 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use corridor_proto::checkpoint::Held;
 use corridor_proto::limits::PROTOCOL_VERSION;
 use corridor_proto::line::{Act, ReadLine, read_line};
 use corridor_proto::v1::bundle_part::Part;
@@ -12,6 +11,7 @@ use crate::link::{Context, Input, Link, Output};
 use crate::log::Log;
 use crate::model::Model;
 use crate::row::RecordKey;
+use crate::visibility::{Reader, reads};
 use v1::carry_frame::Frame as Carried;
 use v1::session_frame::Frame as Said;
 
@@ -124,7 +124,10 @@ impl Writing {
             },
         };
         let outputs = self.link.handle(input, context);
-        if self.link.has_stopped_serving() || self.link.has_lost_a_right(context) {
+        // What it was told of before it lost a right would be handed over after that.
+        let reader = Reader::Peer(self.peer);
+        let reads = |id: &LogId| reads(context.model, id, &reader, context.now);
+        if self.link.has_lost_a_right(context) || !self.logs.iter().all(|log| reads(&log.log)) {
             return Err(Lost);
         }
         let mut parts = Vec::new();
@@ -161,7 +164,7 @@ impl Writing {
                 frame.owner == model.me.as_bytes() && self.pull(frame, model)
             }
             Said::Held(held) => {
-                let is_kept = held.owner == self.peer.as_bytes() && is_whole(model, &held.note);
+                let is_kept = held.owner == self.peer.as_bytes();
                 self.receipts += u32::from(is_kept);
                 is_kept
             }
@@ -293,18 +296,12 @@ fn confirmed(model: &Model, log: &Log, peer: &RcpId) -> u64 {
         .map_or(0, |held| held.size)
 }
 
-/// Whether no text is missing behind the lines that a receipt is for. Its owner counts from it
-/// which texts the next file needs.
-fn is_whole(model: &Model, note: &[u8]) -> bool {
-    Held::claimed(note).is_ok_and(|(_, claim)| {
-        let log = model.logs.get(&claim.log);
-        log.is_some_and(|log| log.missing.is_empty())
-    })
-}
-
 /// Withdrawals among lines.
-pub(super) fn withdrawals(lines: &[Vec<u8>]) -> usize {
-    let is_one = |line: &&Vec<u8>| matches!(read_line(line), Ok(ReadLine::Line(line)) if matches!(line.act, Act::Withdraw(_)));
+fn withdrawals(lines: &[Vec<u8>]) -> usize {
+    let is_one = |line: &&Vec<u8>| match read_line(line) {
+        Ok(ReadLine::Line(line)) => matches!(line.act, Act::Withdraw(_)),
+        _ => false,
+    };
     lines.iter().filter(is_one).count()
 }
 
@@ -329,6 +326,3 @@ fn carried(frame: Carried) -> Input {
 pub(super) fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
-
-#[cfg(test)]
-mod tests;
