@@ -7,6 +7,7 @@
 
 pub mod answers;
 pub mod bodies;
+pub mod bundles;
 pub mod journal;
 pub mod layouts;
 pub mod link;
@@ -26,12 +27,14 @@ use std::path::{Path, PathBuf};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in `tests/corpus`.
-pub const TARGETS: [(&str, Target); 36] = [
+pub const TARGETS: [(&str, Target); 38] = [
     ("answer", answers::answer),
     ("attachment", trees::attachment),
     ("backup", store::backup),
     ("body", bodies::body),
     ("body_json", bodies::body_json),
+    ("bundle", bundles::bundle),
+    ("bundle_parts", bundles::bundle_parts),
     ("card", layouts::card),
     ("carry_frame", messages::carry_frame),
     ("certificate", settings::certificate),

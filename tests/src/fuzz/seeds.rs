@@ -30,7 +30,7 @@ const SEEDS_MAX: usize = 64;
 pub type Seeds = BTreeMap<&'static str, BTreeSet<Vec<u8>>>;
 
 /// Which values of which vectors are seeds of which target.
-const VECTORS: [(&str, &str, &[&str]); 15] = [
+const VECTORS: [(&str, &str, &[&str]); 16] = [
     ("header", "record.json", &["header"]),
     ("line", "line.json", &["line"]),
     ("readers", "readers.json", &["list"]),
@@ -54,6 +54,7 @@ const VECTORS: [(&str, &str, &[&str]); 15] = [
     ("record", "record.json", &["message", "item"]),
     ("readers", "readers.json", &["bytes"]),
     ("identity", "invitation.json", &["identity"]),
+    ("bundle", "bundle.json", &["bundle"]),
 ];
 
 /// All seeds.
@@ -76,6 +77,10 @@ pub fn seeds(vectors: &Path) -> io::Result<Seeds> {
     settings(&mut seeds);
     stored(&mut seeds);
     exchange(&mut seeds);
+    seeds
+        .entry("bundle_parts")
+        .or_default()
+        .extend(super::bundles::seeds());
     for (target, found) in super::tables::seeds() {
         seeds.entry(target).or_default().extend(found);
     }

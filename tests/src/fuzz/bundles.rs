@@ -1,0 +1,165 @@
+//! Bundles: their clear text, and what a partner's may say.
+
+use corridor_proto::bundle::{BundleReader, Header};
+use corridor_proto::charter::Charter;
+use corridor_proto::v1;
+use corridor_proto::v1::bundle_part::Part;
+use corridor_rules::bundle::{Look, Writing};
+use corridor_rules::ingest::{self, Arrival};
+use corridor_rules::link::{Input as Event, Link, Output};
+use prost::Message;
+
+use super::Input;
+use super::papers::CHARTERS;
+use super::scene::{NOW, SCENE};
+use crate::sim::node::Node;
+
+/// Parts of one input; more would only take longer.
+const PARTS_MAX: usize = 64;
+
+/// Whether a clear text reads to its end by a charter.
+fn is_read(bytes: &[u8], charter: &Charter) -> bool {
+    let Ok((mut reader, opening)) = BundleReader::begin(bytes) else {
+        return false;
+    };
+    let header = opening.header;
+    assert_eq!(Header::decode(&header.encode()), Ok(header));
+    if opening.verify(charter).is_err() {
+        return false;
+    }
+    loop {
+        match reader.next(charter) {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+/// The clear text of a bundle. One that reads to its end does not with one byte changed, left out
+/// or added.
+pub fn bundle(bytes: &[u8]) {
+    for charter in CHARTERS.iter() {
+        if !is_read(bytes, charter) {
+            continue;
+        }
+        for at in (0..bytes.len()).step_by(bytes.len() / 16 + 1) {
+            let mut changed = bytes.to_vec();
+            changed[at] ^= 1;
+            assert!(!is_read(&changed, charter), "byte {at} counts");
+        }
+        assert!(!is_read(&bytes[..bytes.len() - 1], charter));
+        assert!(!is_read(&[bytes, &[0]].concat(), charter));
+    }
+}
+
+/// A node that takes a bundle in.
+struct Taking {
+    us: Node,
+    link: Link,
+    closed: bool,
+}
+
+impl Taking {
+    fn feed(&mut self, event: Event) {
+        if self.closed {
+            return;
+        }
+        let context = self.us.context(NOW, &|_| false);
+        for output in self.link.handle(event, &context) {
+            match output {
+                Output::Arrival(arrival) => self.arrive(&arrival),
+                Output::Verify(unverified) => {
+                    let charter = self.us.model.charter(&unverified.owner);
+                    let judged = ingest::judge(charter.expect("a charter"), unverified);
+                    for arrival in &judged.arrivals {
+                        self.arrive(arrival);
+                    }
+                    for refusal in judged.refusals {
+                        self.feed(Event::Refused(refusal));
+                    }
+                }
+                Output::Close(_) => self.closed = true,
+                Output::Session(_) | Output::Carry(_) | Output::More => {}
+            }
+        }
+    }
+
+    fn arrive(&mut self, arrival: &Arrival) {
+        assert!(
+            !matches!(arrival, Arrival::Met { .. } | Arrival::Compared { .. }),
+            "a file is no news"
+        );
+        match ingest::decide(&self.us.model, &self.us.store, arrival, NOW) {
+            Ok(facts) if facts.is_empty() => {}
+            Ok(facts) => {
+                self.us.append(facts);
+                self.feed(Event::Changed);
+            }
+            Err(refusal) => self.feed(Event::Refused(refusal)),
+        }
+    }
+}
+
+/// Parts of a bundle of a partner, whatever they say: they are looked at, and taken in.
+pub fn bundle_parts(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let us = if input.byte() % 2 == 1 {
+        SCENE.restored.copy()
+    } else {
+        SCENE.us.copy()
+    };
+    let peer = SCENE.peer.rcp;
+    let mut look = Look::new(&us.model, peer);
+    let mut taking = Taking {
+        us,
+        link: Link::on_paper(peer),
+        closed: false,
+    };
+    taking.feed(Event::Start);
+    for _ in 0..PARTS_MAX {
+        if input.is_empty() {
+            break;
+        }
+        let Ok(part) = v1::BundlePart::decode(input.counted()) else {
+            continue;
+        };
+        let model = &SCENE.us.model;
+        let charter = model.charter(&peer).expect("a charter");
+        match part.part {
+            Some(Part::Session(frame)) => {
+                look.session(model, charter, &frame);
+                taking.feed(Event::Session(frame));
+            }
+            Some(Part::Carry(frame)) => {
+                look.carry(model, charter, frame.clone());
+                taking.feed(Event::Carry(frame));
+            }
+            _ => {}
+        }
+    }
+    for circle in look.circles().values() {
+        assert!(circle.new_lines <= circle.lines && circle.new_texts <= circle.texts);
+        assert!(circle.withdrawals <= circle.new_lines);
+    }
+}
+
+/// What the partner writes for the node that is tested, whole and in part.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let (us, peer) = (&SCENE.us, &SCENE.peer);
+    let mut seeds = Vec::new();
+    for everything in [false, true] {
+        let mut writing = Writing::new(us.rcp, everything);
+        let mut all = vec![u8::from(everything)];
+        while let Ok(Some(parts)) = writing.next(&peer.context(NOW, &|_| false)) {
+            for part in parts {
+                let part = v1::BundlePart { part: Some(part) }.encode_to_vec();
+                let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
+                all.extend(length.to_be_bytes());
+                all.extend(&part);
+                seeds.push(all.clone());
+            }
+        }
+    }
+    seeds
+}
