@@ -173,6 +173,8 @@ pub const ROWS_SAVED: usize = 512;
 pub const ROWS_SAVED_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a bundle that is brought here: all records of a large RCP several times over.
 pub const BUNDLE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Between two pieces of a bundle that is brought: whoever is slower lets others go first.
+pub const BUNDLE_PAUSE: Duration = Duration::from_secs(60);
 /// Parts of a bundle between two words on how far it is taken in: some 16 MiB.
 pub const BUNDLE_PARTS_TOLD: u64 = 64;
 /// Messages of an import or an export that wait for a slow caller.

@@ -4,6 +4,8 @@
 
 #[path = "bundles/bad.rs"]
 mod bad;
+#[path = "bundles/far.rs"]
+mod far;
 #[path = "bundles/pieces.rs"]
 mod pieces;
 

@@ -13,7 +13,9 @@ use tonic::{Request, Response, Status, Streaming};
 use super::rpc::bundle_service_server::BundleService;
 use super::{Api, audit, names, status};
 use crate::bundles::{BundleError, Bundles, Order, Proved};
-use crate::limits::{BUNDLE_BYTES_MAX, BUNDLE_PARTS_TOLD, TABLE_CHUNK_BYTES, TABLE_QUEUED};
+use crate::limits::{
+    BUNDLE_BYTES_MAX, BUNDLE_PARTS_TOLD, BUNDLE_PAUSE, TABLE_CHUNK_BYTES, TABLE_QUEUED,
+};
 use crate::operate::access::Right;
 
 /// Answers as they come.
@@ -40,7 +42,11 @@ async fn received(
 ) -> Result<File, Status> {
     let mut file = bundles.file().map_err(status::bundle)?;
     let mut bytes: u64 = 0;
-    while let Some(chunk) = chunks.next().await {
+    loop {
+        let next = tokio::time::timeout(BUNDLE_PAUSE, chunks.next()).await;
+        let Some(chunk) = next.map_err(|_| status::bundle(BundleError::TooSlow))? else {
+            break;
+        };
         let chunk = chunk?;
         bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if bytes > BUNDLE_BYTES_MAX {

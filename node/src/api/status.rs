@@ -232,6 +232,7 @@ pub fn bundle(error: BundleError) -> Status {
         BundleError::FromStranger(_) => (Code::FailedPrecondition, "BUNDLE_FROM_STRANGER"),
         BundleError::Refused(refusal) => (Code::InvalidArgument, refusal.reason.code()),
         BundleError::TooMuchRefused(_) => (Code::FailedPrecondition, "TOO_MUCH_REFUSED"),
+        BundleError::TooSlow => (Code::InvalidArgument, "BUNDLE_DAMAGED"),
         BundleError::Busy => (Code::Aborted, "BUNDLE_UNDER_WAY"),
         BundleError::TooLarge(_) => (Code::InvalidArgument, "BUNDLE_TOO_LARGE"),
         BundleError::File(_) | BundleError::Input(_) | BundleError::Output(_) => {

@@ -63,7 +63,7 @@ impl Bundles {
         let Order { receiver, .. } = *order;
         let called = self.called(&receiver);
         let id = edge::random().map_err(BundleError::NoRandomness)?;
-        let heard = self.exchange.statuses.of(&receiver).has_shown;
+        let heard = || self.exchange.statuses.of(&receiver).has_shown;
         self.exchange.store.read(|view| {
             match view.peer_state(&receiver) {
                 None => return Err(BundleError::NoPartner(receiver)),
@@ -73,7 +73,7 @@ impl Bundles {
             if view.signing_stopped.is_some() || !view.may_exchange() {
                 return Err(BundleError::SigningStopped);
             }
-            if !heard && !order.not_heard_from {
+            if !order.not_heard_from && !heard() {
                 return Err(BundleError::NotHeardFrom(called));
             }
             let card = view

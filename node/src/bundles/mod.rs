@@ -73,6 +73,9 @@ pub enum BundleError {
     /// Another one is being taken in.
     #[error("another bundle is being taken in; wait until that has ended")]
     Busy,
+    /// Nothing more of it comes.
+    #[error("the bundle stopped coming; bring it again")]
+    TooSlow,
     /// It is larger than a bundle may be.
     #[error("this bundle is larger than {0} bytes; ask its sender for smaller ones, more often")]
     TooLarge(u64),

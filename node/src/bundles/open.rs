@@ -9,8 +9,8 @@ use corridor_proto::bundle::{BundleReader, Header, Opening, Part};
 use corridor_proto::charter::{Charter, Relation};
 use corridor_proto::wire::Identity;
 use corridor_proto::{RcpId, Reason, Refusal, v1};
-use corridor_rules::PeerState;
 use corridor_rules::bundle::Look;
+use corridor_rules::ingest::judge;
 
 use super::{BundleError, Bundles, read_error, seal, told};
 use crate::edge;
@@ -96,11 +96,18 @@ impl Bundles {
             let Some(part) = part.map_err(|error| read_error(error, behind))? else {
                 break;
             };
-            self.exchange.store.read(|view| match part {
-                Part::Session(frame) => look.session(view, &charter, &frame),
+            let unverified = self.exchange.store.read(|view| match part {
+                Part::Session(frame) => {
+                    look.session(view, &charter, &frame);
+                    None
+                }
                 Part::Carry(frame) => look.carry(view, &charter, frame),
-                Part::Unknown => {}
+                Part::Unknown => None,
             });
+            if let Some(unverified) = unverified {
+                let log = unverified.log;
+                look.judged(&log, &judge(&charter, unverified));
+            }
             if *self.exchange.stopped.borrow() {
                 return Err(BundleError::NodeEnds);
             }
@@ -126,7 +133,7 @@ impl Bundles {
             return Err(BundleError::ForAnother(self.called(&header.receiver)));
         }
         let sender = self.called(&header.sender);
-        if matches!(state, None | Some(PeerState::Invited)) {
+        if state.is_none() {
             return Err(BundleError::FromStranger(sender));
         }
         let banned = self.exchange.budgets.banned_ms(header.sender, edge::now());

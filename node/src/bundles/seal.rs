@@ -1,6 +1,6 @@
 //! Encryption of bundles: age, to the X25519 key of a card.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
 use std::str::FromStr;
 
 use age::stream::{StreamReader, StreamWriter};
@@ -56,13 +56,10 @@ pub fn identity(keys: &KeyFolder) -> Result<x25519::Identity, SealError> {
 ///
 /// # Errors
 /// What age says: [`DecryptError::NoMatchingKeys`] for what is another's.
-pub fn decrypt<R: std::io::BufRead>(
+pub fn decrypt<R: BufRead>(
     identity: &x25519::Identity,
     input: R,
-) -> Result<StreamReader<R>, DecryptError>
-where
-    R: Read,
-{
+) -> Result<StreamReader<R>, DecryptError> {
     let identities = std::iter::once(identity as &dyn Identity);
     Decryptor::new_buffered(input)?.decrypt(identities)
 }
@@ -70,6 +67,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
 
     #[test]
     fn what_is_encrypted_to_a_card_opens_with_its_key_alone() {

@@ -7,9 +7,12 @@ use std::ops::ControlFlow;
 use corridor_proto::bundle::Part;
 use corridor_proto::charter::Charter;
 use corridor_proto::{LogId, RcpId, Refusal, StartNumber, v1};
+use corridor_rules::PeerState;
 use corridor_rules::bundle::Lead;
+use corridor_rules::desk::Wish;
 use corridor_rules::ingest::{Arrival, Unverified, judge};
 use corridor_rules::link::{Closing, Input, Link, Output};
+use corridor_store::{Item, StoreError};
 use tokio::runtime::Handle;
 
 use super::open::Proved;
@@ -65,6 +68,7 @@ impl Bundles {
             refused: Vec::new(),
         };
         taking.arrival(Arrival::Identity(Box::new(identity)))?;
+        self.answered(&sender)?;
         taking.feed(Input::Start)?;
         let key = seal::identity(&self.keys)?;
         let (mut reader, _) = self.clear(file, &key)?;
@@ -104,6 +108,17 @@ impl Bundles {
             }
         });
         Ok(told)
+    }
+
+    /// A bundle is made for those alone whom its sender accepted: it answers an acceptance of ours.
+    fn answered(&self, sender: &RcpId) -> Result<(), BundleError> {
+        let store = &self.exchange.store;
+        let state = store.read(|view| view.peer_state(sender));
+        if state == Some(PeerState::Invited) {
+            let wish = Wish::Answered { rcp: *sender };
+            store.append_blocking(Item::Wish(wish), edge::now())?;
+        }
+        Ok(())
     }
 
     /// Whether a hello gives back the number of our present start.
@@ -220,8 +235,6 @@ impl Taking<'_> {
 fn done<T>(outcome: ControlFlow<End, T>) -> Result<T, BundleError> {
     match outcome {
         ControlFlow::Continue(done) => Ok(done),
-        ControlFlow::Break(end) => Err(BundleError::Store(corridor_store::StoreError::Stopped(
-            end.why,
-        ))),
+        ControlFlow::Break(end) => Err(StoreError::Stopped(end.why).into()),
     }
 }

@@ -89,6 +89,9 @@ pub fn remark(model: &Model, sender: &RcpId, look: &Look) -> String {
         Some(PeerState::Left) => "You ended the relation with this partner: of its bundle only \
                                   receipts are taken."
             .to_owned(),
+        Some(PeerState::Invited) => "You accepted its invitation, and this is its answer: compare \
+                                     the safety number by telephone once it is taken in."
+            .to_owned(),
         Some(PeerState::Pending) => "This partner is not confirmed here: what it sends is kept \
                                      apart until you have compared the safety number."
             .to_owned(),

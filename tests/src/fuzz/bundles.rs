@@ -132,7 +132,10 @@ pub fn bundle_parts(bytes: &[u8]) {
                 taking.feed(Event::Session(frame));
             }
             Some(Part::Carry(frame)) => {
-                look.carry(model, charter, frame.clone());
+                if let Some(unverified) = look.carry(model, charter, frame.clone()) {
+                    let log = unverified.log;
+                    look.judged(&log, &ingest::judge(charter, unverified));
+                }
                 taking.feed(Event::Carry(frame));
             }
             _ => {}

@@ -11,10 +11,10 @@ use corridor_proto::{LogId, LogSeed, RcpId, Reason, Refusal, v1, wire};
 
 use super::Lead;
 use super::write::count;
-use crate::ingest::{Unverified, judge};
+use crate::ingest::{Judged, Unverified};
 use crate::log::Log;
 use crate::model::Model;
-use crate::peer::{Call, may_call};
+use crate::peer::{Call, PeerState, may_call};
 use crate::row::Named;
 
 /// Circles that are looked into; what is more is counted in none.
@@ -62,9 +62,14 @@ pub struct Look {
 impl Look {
     /// A look at what `sender` wrote, at a node that is as the model says.
     pub fn new(model: &Model, sender: RcpId) -> Self {
+        // One whose invitation was accepted here is pending once its bundle is taken in.
+        let state = match model.peer_state(&sender) {
+            Some(PeerState::Invited) => Some(PeerState::Pending),
+            state => state,
+        };
         Self {
             sender,
-            may_send: may_call(model.peer_state(&sender), Call::Send),
+            may_send: may_call(state, Call::Send),
             circles: BTreeMap::new(),
             receipts: 0,
             evidence: 0,
@@ -161,14 +166,18 @@ impl Look {
         Ok(())
     }
 
-    /// The next frame of `Carry`; `charter` is the sender's newest.
-    pub fn carry(&mut self, model: &Model, charter: &Charter, frame: v1::CarryFrame) {
+    /// The next frame of `Carry`; `charter` is the sender's newest. Gives the records in it that are
+    /// missing here, to be judged, which takes long; [`Look::judged`] hears of it.
+    pub fn carry(
+        &mut self,
+        model: &Model,
+        charter: &Charter,
+        frame: v1::CarryFrame,
+    ) -> Option<Unverified> {
         use v1::carry_frame::Frame;
-        match frame.frame {
-            Some(Frame::Package(package)) => {
-                let Some((id, circle)) = self.circle(&package.log) else {
-                    return;
-                };
+        match frame.frame? {
+            Frame::Package(package) => {
+                let (id, circle) = self.circle(&package.log)?;
                 if let Some(lead) = &mut circle.lead {
                     lead.note(&package);
                 }
@@ -176,23 +185,26 @@ impl Look {
                 if let Err(refusal) = circle.package(model.logs.get(&id), charter, package) {
                     circle.problem.get_or_insert(refusal);
                 }
+                None
             }
-            Some(Frame::Records(records)) => {
-                let (sender, log) = (self.sender, &records.log);
-                let Some((id, circle)) = self.circle(log) else {
-                    return;
-                };
+            Frame::Records(records) => {
+                let sender = self.sender;
+                let (id, circle) = self.circle(&records.log)?;
                 circle.texts = circle.texts.saturating_add(count(records.records.len()));
-                let unverified = circle.missing((sender, id), model.logs.get(&id), records.records);
-                circle.new_texts = circle
-                    .new_texts
-                    .saturating_add(count(unverified.records.len()));
-                let refused = judge(charter, unverified).refusals;
-                if let Some(refusal) = refused.first() {
-                    circle.problem.get_or_insert(*refusal);
-                }
+                let missing = circle.missing((sender, id), model.logs.get(&id), records.records);
+                let new = count(missing.records.len());
+                circle.new_texts = circle.new_texts.saturating_add(new);
+                Some(missing)
             }
-            _ => {}
+            _ => None,
+        }
+    }
+
+    /// What became of records of a log.
+    pub fn judged(&mut self, log: &LogId, judged: &Judged) {
+        if let (Some(circle), Some(refusal)) = (self.circles.get_mut(log), judged.refusals.first())
+        {
+            circle.problem.get_or_insert(*refusal);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::desk::Wish;
-use crate::ingest::Arrival;
+use crate::ingest::{Arrival, judge};
 use crate::link::{Input, Link};
 use crate::peer::PeerState;
 use crate::samples::{End, ME, Node, PEER, pair, rcp, texts};
@@ -37,7 +37,13 @@ fn looked(node: &Node, from: RcpId, parts: &[Part]) -> Look {
     for part in parts {
         match part {
             Part::Session(frame) => look.session(&node.model, &charter, frame),
-            Part::Carry(frame) => look.carry(&node.model, &charter, frame.clone()),
+            Part::Carry(frame) => {
+                let unverified = look.carry(&node.model, &charter, frame.clone());
+                if let Some(unverified) = unverified {
+                    let log = unverified.log;
+                    look.judged(&log, &judge(&charter, unverified));
+                }
+            }
             Part::Opening(_) | Part::End(_) => {}
         }
     }
