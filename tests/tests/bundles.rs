@@ -2,6 +2,8 @@
 //!
 //! They are paired over a line that is cut then, so that whatever reaches the other came in a file.
 
+#![allow(clippy::expect_used)]
+
 #[path = "bundles/bad.rs"]
 mod bad;
 #[path = "bundles/far.rs"]

@@ -48,7 +48,9 @@ pub enum BundleError {
     )]
     NotHeardFrom(String),
     /// Nothing is signed here.
-    #[error("this node signs nothing at the moment, and makes no bundle; corridor status says why")]
+    #[error(
+        "this node signs nothing at the moment; corridor recover status says why, and what to do"
+    )]
     SigningStopped,
     /// What the partner may read became less while the bundle was made.
     #[error("what {0} may read changed while the bundle was made; make it again")]

@@ -1,5 +1,7 @@
 //! Two that never meet at all: they pair by files, rotate keys, and are in the audit.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use corridor_client::v1;
 use corridor_node::operate::access::Role;
@@ -109,5 +111,44 @@ async fn what_was_done_with_bundles_is_in_the_audit() -> Result<()> {
     ))
     .await;
     ensure!(code == 4 && !out.exists(), "{said}");
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &place)?;
+        } else {
+            std::fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
+}
+
+/// A node that was set back hears so from its partner's bundle, and signs nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_set_back_hears_so_from_a_bundle() -> Result<()> {
+    let (mut one, other, _line) = apart().await?;
+    let public = one.circle("public")?;
+    one.close().await?;
+    let older = tempfile::tempdir()?;
+    copy(&one.data(), older.path())?;
+    one.reopen().await?;
+    one.publish("Forgotten", &[public]).await?;
+    let (file, _) = make(&one, by_word(&other)).await?;
+    import(&other, &file).await?;
+    let (back, _) = make(&other, order(one.rcp)).await?;
+    one.close().await?;
+    std::fs::remove_dir_all(one.data())?;
+    copy(older.path(), &one.data())?;
+    one.reopen().await?;
+    assert_eq!(reason(make(&one, order(other.rcp)).await), "NOT_HEARD_FROM");
+    assert_eq!(reason(import(&one, &back).await), "SIGNING_STOPPED");
+    assert_eq!(reason(make(&one, by_word(&other)).await), "SIGNING_STOPPED");
+    let store = one.desk().store();
+    ensure!(store.read(|view| view.signing_stopped.is_some()));
     Ok(())
 }

@@ -166,8 +166,8 @@ impl Look {
         Ok(())
     }
 
-    /// The next frame of `Carry`; `charter` is the sender's newest. Gives the records in it that are
-    /// missing here, to be judged, which takes long; [`Look::judged`] hears of it.
+    /// The next frame of `Carry`; `charter` is the sender's newest. Gives those records in it that
+    /// are missing here, to be judged, which takes long; [`Look::judged`] hears of it.
     pub fn carry(
         &mut self,
         model: &Model,
@@ -191,7 +191,8 @@ impl Look {
                 let sender = self.sender;
                 let (id, circle) = self.circle(&records.log)?;
                 circle.texts = circle.texts.saturating_add(count(records.records.len()));
-                let missing = circle.missing((sender, id), model.logs.get(&id), records.records);
+                let log = model.logs.get(&id);
+                let missing = circle.missing((sender, id), log, records.records);
                 let new = count(missing.records.len());
                 circle.new_texts = circle.new_texts.saturating_add(new);
                 Some(missing)

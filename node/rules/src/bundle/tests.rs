@@ -307,3 +307,23 @@ fn nothing_is_handed_over_to_whoever_loses_a_right_meanwhile() {
     let reasons = found.circles().values().map(|circle| circle.problem);
     assert!(reasons.flatten().all(|of| of.reason == Reason::NotEntitled));
 }
+
+#[test]
+fn two_histories_in_two_files_prove_each_other() {
+    let (mut one, other) = partners();
+    let circle = one.open("trade", false, false, &[&other]);
+    one.publish(1, "first", &[circle]);
+    let mut twin = one.clone();
+    one.publish(2, "told to one", &[circle]);
+    twin.publish(3, "told to another", &[circle]);
+    let other = carried(&one, other);
+    let (parts, _) = written(&twin, other.rcp, true);
+    let end = taken(other, one.rcp, &parts, true);
+    let is_evidence = |arrival: &Arrival| matches!(arrival, Arrival::Evidence { .. });
+    assert!(end.arrived.iter().any(is_evidence));
+    assert!(end.node.log(&circle).is_frozen());
+    assert_eq!(texts(&end.node, &circle), ["first", "told to one"]);
+    let (parts, writing) = written(&end.node, one.rcp, false);
+    assert_eq!(writing.evidence(), 1, "its own RCP is told");
+    assert!(names(&parts).contains(&"evidence"));
+}
