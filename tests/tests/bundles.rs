@@ -8,6 +8,8 @@
 mod bad;
 #[path = "bundles/far.rs"]
 mod far;
+#[path = "bundles/orders.rs"]
+mod orders;
 #[path = "bundles/pieces.rs"]
 mod pieces;
 
