@@ -73,8 +73,13 @@ fn files(acts: &[Act]) -> Vec<Vec<Part>> {
     files
 }
 
-/// What a node has of its partner: lines and records, with the versions whose texts are here.
-fn held(node: &Node) -> (Vec<(LogId, u64, usize)>, BTreeSet<(u8, Option<u64>, u64)>) {
+/// Logs: which, how many lines, how many texts missing.
+type Logs = Vec<(LogId, u64, usize)>;
+/// Records: which, the version whose text is here, and up to where it is withdrawn.
+type Records = BTreeSet<(u8, Option<u64>, u64)>;
+
+/// What a node has of its partner.
+fn held(node: &Node) -> (Logs, Records) {
     let peer = SCENE.peer.rcp;
     let logs = node.model.logs.values().filter(|log| log.owner == peer);
     let logs = logs.map(|log| (log.id, log.size(), log.missing.len()));
