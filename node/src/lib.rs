@@ -2,8 +2,9 @@
 //!
 //! [`run::start`] brings a node up from a data folder and two listeners: one for peers
 //! ([`exchange`]), one for secretariats and integrators ([`api`]). Both stand on the store; what
-//! the RCP does itself goes through [`desk`], what records say through [`library`]. [`operate`]
-//! keeps configuration and keys, [`demo`] runs a federation of nodes on loopback.
+//! the RCP does itself goes through [`desk`], what records say through [`library`]; files for peers
+//! that cannot be met are [`bundles`]. [`operate`] keeps configuration and keys, [`demo`] runs a
+//! federation of nodes on loopback.
 //!
 //! **Invariant:** `exchange` and `api` never import each other, and neither writes to the store but
 //! through its one door.

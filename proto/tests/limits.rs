@@ -31,7 +31,12 @@ fn reason<T>(verdict: Result<T, Refusal>) -> Option<Reason> {
 }
 
 /// What a limit is, as section 14 has it, and what the code has.
-const NUMBERS: [(&str, usize, usize); 18] = [
+const NUMBERS: [(&str, usize, usize); 19] = [
+    (
+        "| part of a bundle; bundle | 2 MiB; 2 GiB |",
+        BUNDLE_PART_BYTES_MAX,
+        2_097_152,
+    ),
     ("| header | 512 bytes |", HEADER_BYTES_MAX, 512),
     ("| line | 256 bytes |", LINE_BYTES_MAX, 256),
     ("| 1,024 bytes; 1,000 |", KEY_EVENT_BYTES_MAX, 1_024),

@@ -15,6 +15,7 @@ mod pieces;
 
 use anyhow::{Context, Result, ensure};
 use corridor_client::{ClientError, v1};
+use corridor_node::demo::records::demonstration_records;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RcpId};
 use corridor_rules::desk::Wish;
@@ -218,6 +219,32 @@ async fn two_that_never_meet_share_withdraw_and_confirm() -> Result<()> {
     .await?;
     carry(&other, &one).await?;
     assert_eq!(confirmed(&one, drafting, &other), size(&one, drafting));
+    Ok(())
+}
+
+/// The records of the demonstration, both ways.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_records_of_two_processes_travel_both_ways() -> Result<()> {
+    let (one, other, _line) = apart().await?;
+    let mut published = Vec::new();
+    for record in demonstration_records()? {
+        let (office, reader) = match record.rcp.as_str() {
+            "add" => (&one, &other),
+            "bali" => (&other, &one),
+            _ => continue,
+        };
+        let circles = vec![office.circle("public")?, office.private(reader)?];
+        let desk = office.desk();
+        let saved = desk.save_draft(None, record.kind, record.body).await?;
+        desk.publish(saved, Some(circles)).await?;
+        published.push((office, reader, saved));
+    }
+    ensure!(published.len() > 4, "{}", published.len());
+    carry(&one, &other).await?;
+    carry(&other, &one).await?;
+    for (office, reader, record) in published {
+        ensure!(reader.holds(office, record), "{record}");
+    }
     Ok(())
 }
 

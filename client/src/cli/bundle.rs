@@ -234,7 +234,7 @@ fn say_circles(session: &mut Session<'_>, bundle: &v1::Bundle, came: bool) {
         };
         vec![
             name,
-            of(circle.new_lines, circle.lines, "entry").replace("entrys", "entries"),
+            of(circle.new_lines, circle.lines, "line"),
             of(circle.new_texts, circle.texts, "text"),
             count(circle.withdrawals, "withdrawal"),
             circle.problem.clone(),

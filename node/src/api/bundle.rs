@@ -65,11 +65,12 @@ async fn received(
 async fn proved(
     bundles: &Bundles,
     chunks: impl Stream<Item = Result<Vec<u8>, Status>> + Unpin,
+    takes_in: bool,
 ) -> Result<(File, Proved), Status> {
     let file = received(bundles, chunks).await?;
     let bundles = bundles.clone();
     let (file, proved) = apart(move || {
-        let proved = bundles.prove(&file)?;
+        let proved = bundles.prove(&file, takes_in)?;
         Ok((file, proved))
     })
     .await?;
@@ -152,7 +153,7 @@ impl BundleService for Api {
         self.allow(request.metadata(), Right::Read)?;
         let _alone = self.bundles.alone().map_err(status::bundle)?;
         let chunks = request.into_inner().map(|part| part.map(|part| part.chunk));
-        let (file, proved) = proved(&self.bundles, chunks).await?;
+        let (file, proved) = proved(&self.bundles, chunks, false).await?;
         let told = self.bundles.tell(&file, &proved).map_err(status::bundle)?;
         Ok(Response::new(v1::InspectBundleResponse {
             bundle: Some(told),
@@ -168,7 +169,7 @@ impl BundleService for Api {
         let chunks = request.into_inner().map(|part| part.map(|part| part.chunk));
         // Before the answer begins: what is no bundle for us is refused, and the audit knows whose
         // it is.
-        let (file, proved) = proved(&self.bundles, chunks).await?;
+        let (file, proved) = proved(&self.bundles, chunks, true).await?;
         let (sender, receiver) = mpsc::channel(TABLE_QUEUED);
         let bundles = self.bundles.clone();
         tokio::spawn(async move {

@@ -10,7 +10,8 @@ use corridor_proto::charter::{Charter, Relation};
 use corridor_proto::wire::Identity;
 use corridor_proto::{RcpId, Reason, Refusal, v1};
 use corridor_rules::bundle::Look;
-use corridor_rules::ingest::judge;
+use corridor_rules::ingest::{Arrival, judge};
+use corridor_store::Item;
 
 use super::{BundleError, Bundles, read_error, seal, told};
 use crate::edge;
@@ -77,15 +78,16 @@ impl Bundles {
         BundleReader::begin(clear).map_err(|error| read_error(error, 0))
     }
 
-    /// Reads a bundle from its first byte to its last. Not for asynchronous threads.
+    /// Reads a bundle from its first byte to its last. Not for asynchronous threads. `takes_in`:
+    /// that its sender's charter forks, if it does, is kept as evidence.
     ///
     /// # Errors
-    /// [`BundleError`]: nothing of it counts then.
-    pub fn prove(&self, file: &File) -> Result<Proved, BundleError> {
+    /// [`BundleError`]: nothing else of it counts then.
+    pub fn prove(&self, file: &File, takes_in: bool) -> Result<Proved, BundleError> {
         let key = seal::identity(&self.keys)?;
         let (mut reader, opening) = self.clear(file, &key)?;
         let header = opening.header;
-        let (identity, charter) = self.introduced(&opening)?;
+        let (identity, charter) = self.introduced(&opening, takes_in)?;
         let mut look = self
             .exchange
             .store
@@ -122,7 +124,11 @@ impl Bundles {
     }
 
     /// That a bundle is for this node, and from a partner whose charter signed it.
-    fn introduced(&self, opening: &Opening) -> Result<(Identity, Charter), BundleError> {
+    fn introduced(
+        &self,
+        opening: &Opening,
+        takes_in: bool,
+    ) -> Result<(Identity, Charter), BundleError> {
         let header = &opening.header;
         let (me, known, state) = self.exchange.store.read(|view| {
             let known = view.charter(&header.sender).cloned();
@@ -145,10 +151,15 @@ impl Bundles {
         }
         let identity = Identity::verify_beside(opening.identity.clone(), known.as_ref())?;
         let charter = match known {
-            // One that forks from it is judged as evidence when it is taken in.
             Some(known) => match known.compare(&identity.charter) {
                 Relation::Longer => identity.charter.clone(),
                 Relation::Fork { .. } | Relation::OtherRcp => {
+                    if takes_in {
+                        // It proves itself, whoever brought it.
+                        let arrival = Arrival::Identity(Box::new(identity));
+                        let store = &self.exchange.store;
+                        store.append_blocking(Item::Arrival(arrival), edge::now())?;
+                    }
                     return Err(Refusal::new("charter", Reason::BrokenChain).into());
                 }
                 Relation::Same | Relation::Shorter => known,

@@ -99,13 +99,7 @@ impl Bundles {
         self.exchange.store.read(|view| {
             told.texts_missing = told::missing(view, &sender);
             told.remark = String::new();
-            for circle in &mut told.circles {
-                let log = circle.log.parse().ok();
-                let log = log.and_then(|id: LogId| view.logs.get(&id));
-                if let (Some(log), true) = (log, circle.name.is_empty()) {
-                    circle.name.clone_from(&log.name);
-                }
-            }
+            told::name_again(view, &mut told.circles);
         });
         Ok(told)
     }

@@ -54,6 +54,16 @@ fn circle(log: Option<&Log>, id: &LogId) -> v1::BundledCircle {
     }
 }
 
+/// Gives circles that were new here the names under which they are known by now.
+pub fn name_again(model: &Model, circles: &mut [v1::BundledCircle]) {
+    for told in circles {
+        if let Ok(id) = told.log.parse() {
+            let now = circle(model.logs.get(&id), &id);
+            (told.name, told.sort) = (now.name, now.sort);
+        }
+    }
+}
+
 /// The circles of a bundle that was written here.
 pub fn written(model: &Model, writing: &Writing) -> Vec<v1::BundledCircle> {
     let told = |of: &corridor_rules::bundle::Written| v1::BundledCircle {
