@@ -296,6 +296,7 @@ async fn a_secretariat_sends_and_takes_bundles_by_its_command_line() -> Result<(
     ensure!(code == 2 && said.contains("is there already"), "{said}");
     let (code, said) = run(&other, &format!("inspect \"{}\"", file.display())).await;
     ensure!(code == 0 && said.contains("Nothing was changed"), "{said}");
+    ensure!(said.contains("public  1 of 1 line new"), "{said}");
     let (code, said) = run(&one, &format!("inspect \"{}\"", file.display())).await;
     ensure!(code == 7 && said.contains("is for another node"), "{said}");
     let (code, said) = run(&other, &format!("import \"{}\" --json", file.display())).await;

@@ -52,7 +52,7 @@ impl Bundles {
         Ok(self.exchange.store.read(|view| v1::Bundle {
             bytes,
             parts: proved.parts,
-            circles: told::found(view, proved.look.circles()),
+            circles: told::found(view, &proved.header.sender, proved.look.circles()),
             receipts: proved.look.receipts(),
             evidence: proved.look.evidence(),
             remark: told::remark(view, &proved.header.sender, &proved.look),

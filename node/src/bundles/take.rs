@@ -99,7 +99,7 @@ impl Bundles {
         self.exchange.store.read(|view| {
             told.texts_missing = told::missing(view, &sender);
             told.remark = String::new();
-            told::name_again(view, &mut told.circles);
+            told::name_again(view, &sender, &mut told.circles);
         });
         Ok(told)
     }

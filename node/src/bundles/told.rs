@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use corridor_proto::bundle::Header;
 use corridor_proto::{LogId, RcpId, v1};
 use corridor_rules::bundle::{Circle, Look, Writing};
-use corridor_rules::{Log, Model, PeerState, Sort};
+use corridor_rules::{Model, PeerState, Sort};
 
 /// An RCP as it is called here: the name under which it was confirmed, or that of its card, or its
 /// identifier.
@@ -34,20 +34,21 @@ pub fn header(model: &Model, header: &Header) -> v1::Bundle {
     }
 }
 
-/// Name and sort of a log, as they are known here.
-fn circle(log: Option<&Log>, id: &LogId) -> v1::BundledCircle {
-    let sort = log.map_or("", |log| match log.sort {
-        Sort::Public => "public",
-        Sort::Open => "open",
-        Sort::Closed => "closed",
-        Sort::Private(_) => "private",
-    });
-    let name = log.map_or("", |log| match log.sort {
-        Sort::Public => "public",
-        _ => log.name.as_str(),
-    });
+/// Name and sort of a log of an RCP, as they are known here.
+fn circle(model: &Model, owner: &RcpId, id: &LogId) -> v1::BundledCircle {
+    let log = model.logs.get(id);
+    let (name, sort) = match log.map(|log| log.sort) {
+        // Its identifier says so, before anything of it is here.
+        _ if *id == LogId::public(owner) => ("public", "public"),
+        Some(Sort::Public) => ("public", "public"),
+        Some(Sort::Open) => ("", "open"),
+        Some(Sort::Closed) => ("", "closed"),
+        Some(Sort::Private(_)) => ("", "private"),
+        None => ("", ""),
+    };
+    let known = log.map_or("", |log| log.name.as_str());
     v1::BundledCircle {
-        name: name.to_owned(),
+        name: if name.is_empty() { known } else { name }.to_owned(),
         log: id.to_string(),
         sort: sort.to_owned(),
         ..v1::BundledCircle::default()
@@ -55,10 +56,10 @@ fn circle(log: Option<&Log>, id: &LogId) -> v1::BundledCircle {
 }
 
 /// Gives circles that were new here the names under which they are known by now.
-pub fn name_again(model: &Model, circles: &mut [v1::BundledCircle]) {
+pub fn name_again(model: &Model, sender: &RcpId, circles: &mut [v1::BundledCircle]) {
     for told in circles {
         if let Ok(id) = told.log.parse() {
-            let now = circle(model.logs.get(&id), &id);
+            let now = circle(model, sender, &id);
             (told.name, told.sort) = (now.name, now.sort);
         }
     }
@@ -73,13 +74,17 @@ pub fn written(model: &Model, writing: &Writing) -> Vec<v1::BundledCircle> {
         texts: of.texts,
         new_texts: of.texts,
         size: of.from.saturating_add(of.lines),
-        ..circle(model.logs.get(&of.log), &of.log)
+        ..circle(model, &model.me, &of.log)
     };
     writing.logs().iter().map(told).collect()
 }
 
 /// The circles of a bundle that came.
-pub fn found(model: &Model, circles: &BTreeMap<LogId, Circle>) -> Vec<v1::BundledCircle> {
+pub fn found(
+    model: &Model,
+    sender: &RcpId,
+    circles: &BTreeMap<LogId, Circle>,
+) -> Vec<v1::BundledCircle> {
     let told = |(id, of): (&LogId, &Circle)| v1::BundledCircle {
         lines: of.lines,
         new_lines: of.new_lines,
@@ -88,7 +93,7 @@ pub fn found(model: &Model, circles: &BTreeMap<LogId, Circle>) -> Vec<v1::Bundle
         new_texts: of.new_texts,
         size: of.head.1,
         problem: of.problem.map(|of| of.to_string()).unwrap_or_default(),
-        ..circle(model.logs.get(id), id)
+        ..circle(model, sender, id)
     };
     circles.iter().map(told).collect()
 }
