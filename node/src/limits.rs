@@ -101,6 +101,8 @@ pub const REQUEST_ID_CHARS: std::ops::RangeInclusive<usize> = 32..=36;
 /// Bytes of the records of a page, but for the last of them: below what a client takes unless told
 /// otherwise, which is 4 MiB.
 pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of bodies taken apart while the store is held, but for those of the last.
+pub const BYTES_AT_ONCE: usize = 256 * 1024;
 /// Rows looked at while the store is held: its writer waits for them.
 pub const ROWS_AT_ONCE: usize = 200;
 /// Rows looked at for a page; then it ends, however short it is.
