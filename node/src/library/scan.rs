@@ -66,7 +66,7 @@ impl Ask {
         self.parent.map(|rcp| RecordKey { rcp, record })
     }
 
-    /// Looks at most at so many rows behind `after`, or at fewer with long texts, and shows what was
+    /// Looks at most at so many rows behind `after`, or at fewer with long texts; shows what was
     /// asked for until `each` has enough.
     pub fn slice(
         &self,
