@@ -120,8 +120,8 @@ fn name(view: &View<'_>, rcp: &RcpId) -> String {
     let confirmed = view.peers.get(rcp).map(|peer| peer.name.clone());
     let confirmed = confirmed.filter(|name| !name.is_empty());
     let claimed = || {
-        let card = view.known.get(rcp)?.card.as_ref()?.card();
-        Some(card.names.first()?.1.clone())
+        let name = view.known.get(rcp)?.card.as_ref()?.card().name();
+        (!name.is_empty()).then(|| name.to_owned())
     };
     confirmed
         .or_else(claimed)
