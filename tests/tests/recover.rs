@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use corridor_node::edge;
+use corridor_node::operate::audit::{Audit, Entry};
 use corridor_node::operate::backup::{self, Error, Lock};
 use corridor_node::operate::files::write_secret;
 use corridor_proto::line::WithdrawalReason;
@@ -307,6 +309,10 @@ async fn a_lost_folder_is_restored_from_a_backup_made_while_the_node_ran() -> Re
     })
     .await?;
     let safe = tempfile::tempdir()?;
+    let noted = Audit::of(&office.data());
+    noted.note(&Entry::at_this_computer("a test", Vec::new(), edge::now()))?;
+    let chain = noted.read(|_, _, _| {})?;
+    assert!(chain.lines > 0);
     let lock = back_up(&office, safe.path())?;
 
     let after = office.publish("After", &[public]).await?;
@@ -319,6 +325,7 @@ async fn a_lost_folder_is_restored_from_a_backup_made_while_the_node_ran() -> Re
     assert!(matches!(restore(), Err(Error::NotEmpty(_))));
     fs::remove_dir_all(office.data())?;
     restore()?;
+    assert_eq!(Audit::of(&office.data()).read(|_, _, _| {})?, chain);
     let erased_bytes = office.has_bytes(b"Canary-erased")?;
     assert!(!erased_bytes, "a backup has nothing that was erased");
 
