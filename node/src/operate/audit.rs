@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::files::FileError;
+use super::files::{FileError, give};
 use crate::limits::AUDIT_LINE_BYTES_MAX;
 
 /// Name of the file in the data folder.
@@ -125,6 +125,7 @@ impl Audit {
             .open(&self.path)
             .map_err(io)?;
         file.lock().map_err(io)?;
+        give(&file, &self.path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
         let end = match *known {
             Some(end) if end.bytes == bytes => end,
