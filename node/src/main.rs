@@ -4,6 +4,7 @@
 mod audit_command;
 mod backup_command;
 mod config_command;
+mod init_command;
 mod look_command;
 mod token_command;
 
@@ -18,7 +19,7 @@ use clap::{Parser, Subcommand};
 use corridor_node::demo;
 use corridor_node::operate::config::LogFormat;
 use corridor_node::operate::layers::Origin;
-use corridor_node::operate::{init, rotate};
+use corridor_node::operate::rotate;
 use corridor_node::run::{Listeners, ensure_whole, start_with};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,16 +60,7 @@ enum Command {
         json: bool,
     },
     /// Make a new node. Never overwrites anything.
-    Init {
-        /// Folder for the node's data.
-        #[arg(long, env = "CORRIDOR_DATA")]
-        data: PathBuf,
-        /// Where to write the recovery key: not on this machine, in the end.
-        #[arg(long)]
-        recovery_out: PathBuf,
-        #[command(flatten)]
-        flags: Flags,
-    },
+    Init(init_command::Init),
     /// Run the node.
     Serve {
         /// Folder with the node's data.
@@ -170,21 +162,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let summary = demo::play(&options, told_to_end()).await?;
             Ok(summary.converged)
         }
-        Command::Init {
-            data,
-            recovery_out,
-            flags,
-        } => {
-            let config = flags.over(None)?.config;
-            let made = init::init(&data, &recovery_out, &config)?;
-            audit_command::note(&data, "init", vec![made.rcp.to_string()]);
-            println!("Made the node {}.", made.rcp);
-            println!("The recovery key is in {}.", made.recovery.display());
-            println!("Keep two copies in two safes, off this machine, and delete that file.");
-            println!("Next: corridor-node serve --data {}", data.display());
-            println!("      corridor --profile {} status", made.profile.display());
-            Ok(true)
-        }
+        Command::Init(init) => init_command::run(init),
         Command::Serve { data, flags } => serve(data, flags).await,
         Command::Config(command) => config_command::run(command),
         Command::Status(status) => look_command::status(&status),
