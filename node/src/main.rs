@@ -4,6 +4,7 @@
 mod audit_command;
 mod backup_command;
 mod config_command;
+mod drill_command;
 mod init_command;
 mod look_command;
 mod token_command;
@@ -72,6 +73,9 @@ enum Command {
     /// Show the configuration and where it comes from, or check it.
     #[command(subcommand)]
     Config(config_command::Command),
+    /// Rehearse a loss, a rotation, a compromise or a hand-over with a copy of the node, which is
+    /// overwritten in the end.
+    Drill(drill_command::Drill),
     /// Say how the node does: whether it runs, its partners, its store.
     Status(look_command::Status),
     /// Say what is wrong with the node and the machine under it, and what to do, in words that can
@@ -165,6 +169,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Init(init) => init_command::run(init),
         Command::Serve { data, flags } => serve(data, flags).await,
         Command::Config(command) => config_command::run(command),
+        Command::Drill(drill) => {
+            tokio::task::spawn_blocking(move || drill_command::run(drill)).await?
+        }
         Command::Status(status) => look_command::status(&status),
         Command::Doctor(doctor) => look_command::doctor(doctor).await,
         Command::Health(health) => look_command::health(health).await,

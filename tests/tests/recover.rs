@@ -13,12 +13,7 @@ use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::desk::Wish;
 use corridor_tests::command::corridor;
-use corridor_tests::nodes::{Office, until};
-
-/// A key pair of age, for tests alone.
-const SECRET_KEY: &str =
-    "AGE-SECRET-KEY-1VPQ9SNY0PM8M2NDWHVH3F0UQ3QDFRCVSURM0WNPVAN6MV565Q5QQTCXY59";
-const PUBLIC_KEY: &str = "age1dg0cw5dhz9jeh6yt68p8yrmdrgusgg5d2hzqtfckjhxqfxx3mpaqw95rx9";
+use corridor_tests::nodes::{Office, PUBLIC_KEY, SECRET_KEY, until};
 
 /// Copies a folder that nobody writes to.
 fn copy(from: &Path, to: &Path) -> Result<()> {

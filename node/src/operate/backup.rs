@@ -137,6 +137,11 @@ impl Lock {
             .map_err(|_| Error::Lock { path, what })
     }
 
+    /// A key that is forgotten with this.
+    pub(super) fn fresh() -> Self {
+        Self::Identity(x25519::Identity::generate())
+    }
+
     /// A public key, `age1…`.
     ///
     /// # Errors
@@ -244,16 +249,24 @@ fn write_locked<T>(
 /// # Errors
 /// [`Error`].
 pub fn create(data: &Path, out: &Path, lock: &Lock) -> Result<Contents, Error> {
-    let contents = write_locked(out, lock, |encrypted| {
-        let contents = back_up(data, edge::now(), encrypted)?;
-        rest::put(&data.join(AUDIT), encrypted)?;
-        Ok(contents)
-    })?;
+    let contents = write(data, out, lock)?;
     // The backup is whole whether or not it can be noted that there is one.
     if let Err(error) = replace_secret(&data.join(LAST), contents.made.0.to_string().as_bytes()) {
         tracing::warn!(%error, "it is not noted that a backup was made");
     }
     Ok(contents)
+}
+
+/// The same, without noting that there is a backup.
+///
+/// # Errors
+/// [`Error`].
+pub(super) fn write(data: &Path, out: &Path, lock: &Lock) -> Result<Contents, Error> {
+    write_locked(out, lock, |encrypted| {
+        let contents = back_up(data, edge::now(), encrypted)?;
+        rest::put(&data.join(AUDIT), encrypted)?;
+        Ok(contents)
+    })
 }
 
 /// When the last backup of the node in `data` was made, as far as it was noted there.
