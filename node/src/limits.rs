@@ -101,6 +101,8 @@ pub const REQUEST_ID_CHARS: std::ops::RangeInclusive<usize> = 32..=36;
 /// Bytes of the records of a page, but for the last of them: below what a client takes unless told
 /// otherwise, which is 4 MiB.
 pub const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of bodies taken apart while the store is held, but for those of the last.
+pub const BYTES_AT_ONCE: usize = 256 * 1024;
 /// Rows looked at while the store is held: its writer waits for them.
 pub const ROWS_AT_ONCE: usize = 200;
 /// Rows looked at for a page; then it ends, however short it is.
@@ -139,6 +141,9 @@ pub const READ_AT_ONCE: usize = 64;
 pub const READ_BYTES_AT_ONCE: usize = 256 * 1024;
 /// Records looked at that cost as much as a call.
 pub const ROWS_PER_UNIT: u64 = 200;
+/// Calls that the holder of a token has under way at most, and all who show none together; whoever
+/// shows none has a quarter of it.
+pub const CALLS_AT_ONCE_MAX: usize = 32;
 /// Callers whose budgets are remembered at one time.
 pub const CALLERS_MAX: usize = 10_000;
 /// Memory for what records say of themselves: some 40,000 of them; others are read from the journal

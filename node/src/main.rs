@@ -4,6 +4,8 @@
 mod audit_command;
 mod backup_command;
 mod config_command;
+mod drill_command;
+mod init_command;
 mod look_command;
 mod token_command;
 
@@ -18,7 +20,7 @@ use clap::{Parser, Subcommand};
 use corridor_node::demo;
 use corridor_node::operate::config::LogFormat;
 use corridor_node::operate::layers::Origin;
-use corridor_node::operate::{init, rotate};
+use corridor_node::operate::rotate;
 use corridor_node::run::{Listeners, ensure_whole, start_with};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,16 +61,7 @@ enum Command {
         json: bool,
     },
     /// Make a new node. Never overwrites anything.
-    Init {
-        /// Folder for the node's data.
-        #[arg(long, env = "CORRIDOR_DATA")]
-        data: PathBuf,
-        /// Where to write the recovery key: not on this machine, in the end.
-        #[arg(long)]
-        recovery_out: PathBuf,
-        #[command(flatten)]
-        flags: Flags,
-    },
+    Init(init_command::Init),
     /// Run the node.
     Serve {
         /// Folder with the node's data.
@@ -80,6 +73,9 @@ enum Command {
     /// Show the configuration and where it comes from, or check it.
     #[command(subcommand)]
     Config(config_command::Command),
+    /// Rehearse a loss, a rotation, a compromise or a hand-over with a copy of the node, which is
+    /// overwritten in the end.
+    Drill(drill_command::Drill),
     /// Say how the node does: whether it runs, its partners, its store.
     Status(look_command::Status),
     /// Say what is wrong with the node and the machine under it, and what to do, in words that can
@@ -170,23 +166,12 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let summary = demo::play(&options, told_to_end()).await?;
             Ok(summary.converged)
         }
-        Command::Init {
-            data,
-            recovery_out,
-            flags,
-        } => {
-            let config = flags.over(None)?.config;
-            let made = init::init(&data, &recovery_out, &config)?;
-            audit_command::note(&data, "init", vec![made.rcp.to_string()]);
-            println!("Made the node {}.", made.rcp);
-            println!("The recovery key is in {}.", made.recovery.display());
-            println!("Keep two copies in two safes, off this machine, and delete that file.");
-            println!("Next: corridor-node serve --data {}", data.display());
-            println!("      corridor --profile {} status", made.profile.display());
-            Ok(true)
-        }
+        Command::Init(init) => init_command::run(init),
         Command::Serve { data, flags } => serve(data, flags).await,
         Command::Config(command) => config_command::run(command),
+        Command::Drill(drill) => {
+            tokio::task::spawn_blocking(move || drill_command::run(drill)).await?
+        }
         Command::Status(status) => look_command::status(&status),
         Command::Doctor(doctor) => look_command::doctor(doctor).await,
         Command::Health(health) => look_command::health(health).await,

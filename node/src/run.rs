@@ -40,7 +40,7 @@ use crate::operate::health::Teller;
 use crate::operate::init::{InitError, sign_card};
 use crate::operate::keys::{KeyFolder, Keys, TlsKey};
 use crate::operate::pulse::{self, Pulse};
-use crate::operate::{descriptors, expose, snapshot};
+use crate::operate::{descriptors, drill, expose, snapshot};
 use crate::tables::Tables;
 
 /// Where a node listens; bound by the caller, so that tests may choose port 0.
@@ -286,6 +286,7 @@ fn bring_up(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Inside, InitError> {
     ensure_whole(data)?;
+    drill::clean(data)?;
     let folder = KeyFolder::of(data);
     let keys = folder.read()?;
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);

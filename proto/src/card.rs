@@ -36,6 +36,15 @@ pub struct Card {
 }
 
 impl Card {
+    /// What the RCP is called: its English name if it has one, else its first; empty if none.
+    pub fn name(&self) -> &str {
+        let is_english = |(tag, _): &&(String, String)| tag == "en" || tag.starts_with("en-");
+        let english = self.names.iter().find(is_english);
+        english
+            .or_else(|| self.names.first())
+            .map_or("", |(_, name)| name)
+    }
+
     /// The layout: format, RCP, key event, serial, transport key, bundle key, versions, names,
     /// addresses.
     ///
@@ -200,6 +209,20 @@ mod tests {
             ],
             addresses: vec!["127.0.0.1:7400".into()],
         }
+    }
+
+    #[test]
+    fn an_rcp_is_called_by_its_english_name_or_its_first() {
+        let charter =
+            Charter::verify(vec![SignedKeyEvent::inception(&key(1), &key(2))]).expect("charter");
+        let mut card = card(&charter, 1);
+        assert_eq!(card.name(), "Abu Dhabi Dialogue");
+        card.names[1].0 = "en-GB".into();
+        assert_eq!(card.name(), "Abu Dhabi Dialogue");
+        card.names[1].0 = "enm".into();
+        assert_eq!(card.name(), "حوار أبوظبي");
+        card.names.clear();
+        assert_eq!(card.name(), "");
     }
 
     #[test]

@@ -27,6 +27,11 @@ use tokio::net::TcpListener;
 
 use crate::wire::Wire;
 
+/// The secret half of a key pair of age, for tests alone.
+pub const SECRET_KEY: &str =
+    "AGE-SECRET-KEY-1VPQ9SNY0PM8M2NDWHVH3F0UQ3QDFRCVSURM0WNPVAN6MV565Q5QQTCXY59";
+/// Its public half.
+pub const PUBLIC_KEY: &str = "age1dg0cw5dhz9jeh6yt68p8yrmdrgusgg5d2hzqtfckjhxqfxx3mpaqw95rx9";
 /// Nothing that a scenario waits for may take longer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 

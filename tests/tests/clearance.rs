@@ -103,6 +103,7 @@ async fn story_2_head_of_secretariat_releases() -> Result<()> {
         !partner.holds(&office, name.record),
         "nothing was published"
     );
+    assert!(office.has_bytes(b"by telephone")?, "said, not yet erased");
     let (code, _) = officer
         .says(&format!("record publish {id} --circle federation"))
         .await;
@@ -122,6 +123,12 @@ async fn story_2_head_of_secretariat_releases() -> Result<()> {
     assert!(stale.is_err(), "the draft that was meant is gone");
     until("the partner holds it", || {
         partner.holds(&office, name.record)
+    })
+    .await?;
+    until("what was said to the draft is erased", || {
+        let said = ["by telephone", "it names a person"];
+        said.iter()
+            .all(|said| matches!(office.has_bytes(said.as_bytes()), Ok(false)))
     })
     .await?;
     what_left_the_house(&partner, &name).await

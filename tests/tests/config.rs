@@ -44,7 +44,7 @@ fn value(key: &str, number: u16) -> (String, String) {
 
 /// For each key, in which layers it is given: flag, variable, file; and a number for each.
 fn given() -> impl Strategy<Value = Vec<[Option<u16>; 3]>> {
-    let one = || proptest::option::of(0_u16..600);
+    let one = || proptest::option::of(1_u16..600);
     proptest::collection::vec([one(), one(), one()], KEYS.len())
 }
 

@@ -32,6 +32,8 @@ async fn a_partner_is_counted_by_its_name_and_what_it_has_not_confirmed() -> Res
     let of = |family: &str| format!("{family}{{peer=\"Prague Process\"}}");
     becomes(&office, &of("corridor_peer_connected"), 1.0).await?;
     becomes(&office, &of("corridor_sync_lag_records"), 0.0).await?;
+    let failed = "corridor_signature_failures_total{reason=\"BAD_SIGNATURE\"}";
+    becomes(&office, failed, 0.0).await?;
     let success = of("corridor_sync_last_success_timestamp_seconds");
     let minute_ago = std::time::UNIX_EPOCH.elapsed()?.as_secs_f64() - 60.0;
     until("it was up to date", || {

@@ -5,18 +5,15 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use corridor_node::edge;
+use corridor_node::operate::audit::{Audit, Entry};
 use corridor_node::operate::backup::{self, Error, Lock};
 use corridor_node::operate::files::write_secret;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{LogId, RecordId};
 use corridor_rules::desk::Wish;
 use corridor_tests::command::corridor;
-use corridor_tests::nodes::{Office, until};
-
-/// A key pair of age, for tests alone.
-const SECRET_KEY: &str =
-    "AGE-SECRET-KEY-1VPQ9SNY0PM8M2NDWHVH3F0UQ3QDFRCVSURM0WNPVAN6MV565Q5QQTCXY59";
-const PUBLIC_KEY: &str = "age1dg0cw5dhz9jeh6yt68p8yrmdrgusgg5d2hzqtfckjhxqfxx3mpaqw95rx9";
+use corridor_tests::nodes::{Office, PUBLIC_KEY, SECRET_KEY, until};
 
 /// Copies a folder that nobody writes to.
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -307,6 +304,10 @@ async fn a_lost_folder_is_restored_from_a_backup_made_while_the_node_ran() -> Re
     })
     .await?;
     let safe = tempfile::tempdir()?;
+    let noted = Audit::of(&office.data());
+    noted.note(&Entry::at_this_computer("a test", Vec::new(), edge::now()))?;
+    let chain = noted.read(|_, _, _| {})?;
+    assert!(chain.lines > 0);
     let lock = back_up(&office, safe.path())?;
 
     let after = office.publish("After", &[public]).await?;
@@ -319,6 +320,7 @@ async fn a_lost_folder_is_restored_from_a_backup_made_while_the_node_ran() -> Re
     assert!(matches!(restore(), Err(Error::NotEmpty(_))));
     fs::remove_dir_all(office.data())?;
     restore()?;
+    assert_eq!(Audit::of(&office.data()).read(|_, _, _| {})?, chain);
     let erased_bytes = office.has_bytes(b"Canary-erased")?;
     assert!(!erased_bytes, "a backup has nothing that was erased");
 

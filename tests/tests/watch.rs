@@ -1,11 +1,15 @@
 //! Following changes: whoever may see a part hears of that part, all of it, and of nothing else.
 
 use anyhow::{Context, Result};
-use corridor_client::{RecordName, Watch};
+use corridor_client::{Client, Profile, RecordName, Watch};
+use corridor_node::limits::CALLS_AT_ONCE_MAX;
+use corridor_node::operate::access::Role;
 use corridor_proto::line::WithdrawalReason;
 use corridor_proto::{RecordId, v1};
 use corridor_rules::desk::Wish;
 use corridor_tests::nodes::{Office, PATIENCE, until};
+use corridor_tests::raw::Caller;
+use tonic::Code;
 
 /// What comes until the follower has caught up: names and states, and the cursor.
 async fn batch(watch: &mut Watch) -> Result<(Vec<(String, v1::RecordState)>, String)> {
@@ -130,5 +134,34 @@ async fn of_a_withdrawal_nothing_is_told_that_lies_in_circles_of_others() -> Res
     office.desk().wish(narrow).await?;
     let read = anyone.record(&resource);
     assert_eq!(read.await?.record.state(), v1::RecordState::Left);
+    Ok(())
+}
+
+/// Streams that nobody ends keep none but their own caller waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_caller_has_so_many_streams_and_no_more() -> Result<()> {
+    let office = Office::open("Rabat Process", true).await?;
+    let profile = office.profile_of("many", &[Role::Public])?;
+    let written = std::fs::read_to_string(&profile)?;
+    let token = written.split_once("token = \"").context("a token")?.1;
+    let token = token.split('"').next().map(str::to_owned);
+    let client = Client::connect(&Profile::read(&profile)?).await?;
+    let mut watches = Vec::new();
+    for _ in 0..CALLS_AT_ONCE_MAX {
+        let mut watch = client.watch(None);
+        assert_eq!(batch(&mut watch).await?.0.len(), 0);
+        watches.push(watch);
+    }
+    let mut many = Caller::of(&office, token).await?;
+    let asked = v1::ListRecordsRequest::default();
+    let answer = many.call("RecordService/ListRecords", &asked).await?;
+    assert_eq!(answer.code, Code::ResourceExhausted, "{}", answer.message);
+    let mut other = office.integrator().await?.watch(None);
+    assert_eq!(batch(&mut other).await?.0.len(), 0, "another one is served");
+    drop(watches);
+    office.publish("One", &[office.circle("public")?]).await?;
+    // The client waits as long as it is told, and asks again.
+    let mut next = client.watch(None);
+    assert_eq!(batch(&mut next).await?.0.len(), 1);
     Ok(())
 }

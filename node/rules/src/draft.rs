@@ -59,8 +59,8 @@ pub struct Taken {
     pub at: UnixMillis,
     /// By whom: the label of an access token; empty where nobody was named.
     pub who: String,
-    /// What they said to it.
-    pub note: String,
+    /// Where what they said to it lies. It goes when the draft goes.
+    pub note: Option<Place>,
 }
 
 /// For whom something is done with drafts.
@@ -106,7 +106,8 @@ impl History {
         self.last().filter(|last| last.step == Step::Cleared)
     }
 
-    fn push(&mut self, taken: Taken) {
+    /// Takes in a step; gives where the notes of those lie that are out of sight now.
+    fn push(&mut self, taken: Taken) -> Vec<Place> {
         self.is_changed = false;
         if taken.step == Step::Written {
             self.writers.insert(taken.who.clone());
@@ -118,7 +119,8 @@ impl History {
         }
         self.steps.push(taken);
         let surplus = self.steps.len().saturating_sub(STEPS_MAX);
-        self.steps.drain(..surplus);
+        let old = self.steps.drain(..surplus);
+        old.filter_map(|taken| taken.note).collect()
     }
 }
 
@@ -200,25 +202,28 @@ impl Drafts {
         self.open.insert(record, draft).map(|old| old.place)
     }
 
-    /// Takes in a step.
-    pub(crate) fn step(&mut self, record: RecordId, taken: &Taken) {
+    /// Takes in a step; gives the places of notes that nobody sees any more.
+    pub(crate) fn step(&mut self, record: RecordId, taken: Taken) -> Vec<Place> {
         if taken.step == Step::Released {
-            self.released.insert(record, taken.clone());
-        } else {
-            let history = self.histories.entry(record).or_default();
-            history.push(taken.clone());
+            self.released.insert(record, taken);
+            return Vec::new();
         }
+        self.histories.entry(record).or_default().push(taken)
     }
 
-    /// Takes in that a draft is gone; gives its place.
-    pub(crate) fn gone(&mut self, record: &RecordId) -> Option<Place> {
-        self.histories.remove(record);
-        self.open.remove(record).map(|old| old.place)
+    /// Takes in that a draft is gone; gives the places of its text and of what was said to it.
+    pub(crate) fn gone(&mut self, record: &RecordId) -> Vec<Place> {
+        let steps = self.histories.remove(record).unwrap_or_default().steps;
+        let notes = steps.into_iter().filter_map(|taken| taken.note);
+        let text = self.open.remove(record).map(|old| old.place);
+        text.into_iter().chain(notes).collect()
     }
 
-    /// The places of all texts, to be moved.
+    /// The places of all texts and notes, to be moved.
     pub(crate) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
-        self.open.values_mut().map(|draft| &mut draft.place)
+        let texts = self.open.values_mut().map(|draft| &mut draft.place);
+        let steps = self.histories.values_mut().flat_map(|one| &mut one.steps);
+        texts.chain(steps.filter_map(|taken| taken.note.as_mut()))
     }
 }
 

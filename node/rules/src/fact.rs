@@ -176,8 +176,10 @@ pub enum Fact {
     Step {
         /// Of which record.
         record: RecordId,
-        /// The step.
+        /// The step, without the place of its note.
         taken: Taken,
+        /// Salt and note, if anything was said to it.
+        note: Option<Blob>,
     },
     /// A receipt of a reader for a log of ours, or one that is to be passed on.
     Held {

@@ -17,7 +17,7 @@ use corridor_proto::line::ReaderList;
 use corridor_proto::{Hash, LogId, RcpId, StartNumber, UnixMillis};
 
 use crate::brake::Brake;
-use crate::draft::{Draft, Drafts};
+use crate::draft::{Draft, Drafts, Taken};
 use crate::evidence::Kept;
 use crate::fact::{Fact, Place, SignedStart, unblob};
 use crate::ingest::{ANOTHER_COPY_RAN, CHARTER_FORKED, KEYS_PREDATE_A_ROTATION, RESTORED};
@@ -302,10 +302,22 @@ impl Model {
                 return old.map(Effect::Erase).into_iter().collect();
             }
             Fact::DraftGone { record } => {
-                let old = self.drafts.gone(record);
-                return old.map(Effect::Erase).into_iter().collect();
+                let old = self.drafts.gone(record).into_iter();
+                return old.map(Effect::Erase).collect();
             }
-            Fact::Step { record, taken } => self.drafts.step(*record, taken),
+            Fact::Step {
+                record,
+                taken,
+                note,
+            } => {
+                let note = note.as_ref().map(|_| place);
+                let taken = Taken {
+                    note,
+                    ..taken.clone()
+                };
+                let old = self.drafts.step(*record, taken).into_iter();
+                return old.map(Effect::Erase).collect();
+            }
             Fact::Held { holder, note } => self.receipt(holder, note),
             Fact::Met { rcp, at } => {
                 if let Some(peer) = self.peers.get_mut(rcp) {

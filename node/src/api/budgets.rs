@@ -3,10 +3,12 @@
 //! A token has a budget of its own; whoever shows none has that of the network address that it
 //! comes from, and all of those together have one more. A call costs one, and one more for every
 //! few hundred records that it looks at; what it looks at is known afterwards, so that a caller may
-//! be in debt by one call. **Invariant:** what is remembered of callers has a bound, and one that
-//! is not remembered has asked for nothing lately.
+//! be in debt by one call. How many calls each has under way is bounded as well, and with them what
+//! waits in memory for callers that are slow to take it. **Invariant:** what is remembered of
+//! callers has a bound, and one that is not remembered has asked for nothing lately.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +18,7 @@ use http::Request;
 use super::Came;
 use super::audit::bearer;
 use crate::edge;
-use crate::limits::{CALLERS_MAX, ROWS_PER_UNIT};
+use crate::limits::{CALLERS_MAX, CALLS_AT_ONCE_MAX, ROWS_PER_UNIT};
 use crate::operate::access::Access;
 use crate::operate::config::Reading;
 
@@ -37,6 +39,7 @@ pub struct Budgets {
     access: Arc<Access>,
     rates: [Rate; 3],
     buckets: Mutex<HashMap<Who, Bucket>>,
+    under_way: Mutex<HashMap<Who, usize>>,
 }
 
 /// Minutes that a caller may use up at once.
@@ -61,6 +64,7 @@ impl Budgets {
             access,
             rates,
             buckets: Mutex::default(),
+            under_way: Mutex::default(),
         }
     }
 
@@ -136,6 +140,20 @@ impl Charge {
         self.budgets.take(&self.who, units, false)
     }
 
+    /// Begins a call, unless the caller has as many under way as it may.
+    pub fn begin(&self) -> Option<UnderWay> {
+        let counts = self.budgets.under_way.lock();
+        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
+        let is_free = |who: &Who| counts.get(who).is_none_or(|count| *count < at_once(who));
+        if !self.who.iter().all(is_free) {
+            return None;
+        }
+        for who in &self.who {
+            *counts.entry(who.clone()).or_default() += 1;
+        }
+        Some(UnderWay(self.clone()))
+    }
+
     /// Takes what looking at records costs; what was done was done, so nothing is refused.
     pub fn looked_at(&self, rows: usize) {
         let units = u64::try_from(rows)
@@ -143,6 +161,34 @@ impl Charge {
             .div_ceil(ROWS_PER_UNIT);
         if units > 0 {
             self.budgets.take(&self.who, units, true);
+        }
+    }
+}
+
+/// Calls that one may have under way.
+const fn at_once(who: &Who) -> usize {
+    match who {
+        Who::Token(_) | Who::AnyPlace => CALLS_AT_ONCE_MAX,
+        Who::Place(_) => CALLS_AT_ONCE_MAX / 4,
+    }
+}
+
+/// A call under way, until it is dropped.
+#[derive(Debug)]
+pub struct UnderWay(Charge);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Charge { budgets, who } = &self.0;
+        let counts = budgets.under_way.lock();
+        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
+        for who in who {
+            if let Entry::Occupied(mut count) = counts.entry(who.clone()) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
         }
     }
 }
@@ -211,6 +257,24 @@ mod tests {
         let some = (0..200).map(|host| from(&budgets, &format!("192.0.2.{host}")));
         let taken = some.take_while(|one| one.take(1) == 0).count();
         assert_eq!(taken, 33, "sixteen times the burst of one, and one more");
+    }
+
+    #[test]
+    fn one_has_so_many_calls_under_way_and_leaves_room_for_others() {
+        let budgets = budgets(u64::MAX / 64);
+        let begin = |place: &str| from(&budgets, place).begin();
+        let mut some: Vec<_> = std::iter::from_fn(|| begin("192.0.2.1")).collect();
+        assert_eq!(some.len(), CALLS_AT_ONCE_MAX / 4);
+        assert!(begin("192.0.2.2").is_some(), "another one calls");
+        some.pop();
+        assert!(begin("192.0.2.1").is_some(), "one of them has ended");
+        for host in 2..5 {
+            some.extend(std::iter::from_fn(|| begin(&format!("192.0.2.{host}"))));
+        }
+        some.extend(std::iter::from_fn(|| begin("192.0.2.5")));
+        assert_eq!(some.len(), CALLS_AT_ONCE_MAX, "all of them together");
+        drop(some);
+        assert!(budgets.under_way.lock().expect("no panic").is_empty());
     }
 
     #[test]

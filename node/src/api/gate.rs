@@ -43,6 +43,8 @@ pub struct Gate<S> {
 
 type Answer<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
+/// How long a caller waits that has too many calls under way.
+const AT_ONCE_WAIT_MS: u64 = 1_000;
 /// The call by which somebody asks whether the node serves.
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
@@ -69,7 +71,11 @@ where
             return Box::pin(self.inner.call(request));
         }
         let charge = Charge::of(&self.budgets, &request);
-        let wait_ms = charge.take(1);
+        let under_way = charge.begin();
+        let wait_ms = match under_way {
+            Some(_) => charge.take(1),
+            None => AT_ONCE_WAIT_MS,
+        };
         if wait_ms > 0 {
             let mut answer = status::too_often(wait_ms).into_http();
             localise(answer.headers_mut(), language);
@@ -80,12 +86,16 @@ where
         Box::pin(async move {
             let (mut parts, body) = answer.await?.into_parts();
             localise(&mut parts.headers, language);
-            let body = body.map_frame(move |frame| match frame.into_trailers() {
-                Ok(mut trailers) => {
-                    localise(&mut trailers, language);
-                    http_body::Frame::trailers(trailers)
+            let body = body.map_frame(move |frame| {
+                // It is under way until its answer is taken.
+                let _ = &under_way;
+                match frame.into_trailers() {
+                    Ok(mut trailers) => {
+                        localise(&mut trailers, language);
+                        http_body::Frame::trailers(trailers)
+                    }
+                    Err(frame) => frame,
                 }
-                Err(frame) => frame,
             });
             Ok(Response::from_parts(parts, Body::new(body)))
         })

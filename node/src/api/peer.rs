@@ -22,8 +22,7 @@ impl Api {
         let peer = view.peers.get(rcp).ok_or_else(missing)?;
         let card = view.known.get(rcp).and_then(|known| known.card.as_ref());
         let seen = Seen::of_peer(view, rcp, edge::now()).ok_or_else(missing)?;
-        let claimed = card.and_then(|card| card.card().names.first());
-        let claimed = claimed.map(|(_, name)| name.clone()).unwrap_or_default();
+        let claimed = card.map_or("", |card| card.card().name()).to_owned();
         let is_confirmed = !peer.name.is_empty();
         let found = self.statuses.of(rcp);
         let connected = found.connected_since.is_some();

@@ -14,7 +14,7 @@ pub fn called(model: &Model, rcp: &RcpId) -> String {
     let confirmed = confirmed.filter(|name| !name.is_empty());
     let claimed = || {
         let card = model.known.get(rcp)?.card.as_ref()?;
-        Some(card.card().names.first()?.1.clone())
+        Some(card.card().name().to_owned()).filter(|name| !name.is_empty())
     };
     confirmed
         .or_else(claimed)

@@ -7,7 +7,7 @@ use corridor_rules::Place;
 use corridor_rules::desk::{
     self as rules, DeskRefusal, Link, TOO_MANY_AT_ONCE, ToPublish, ToSave, ToStep, Wish,
 };
-use corridor_rules::draft::{Hand, Step};
+use corridor_rules::draft::{Hand, Step, Taken};
 use corridor_rules::fact::Fact;
 use corridor_rules::limits::{PUBLISH_BYTES_MAX, PUBLISH_MAX};
 use corridor_rules::serve::Source;
@@ -272,6 +272,12 @@ impl Desk {
 pub fn draft(view: &View<'_>, record: RecordId) -> Option<(u16, Vec<u8>)> {
     let draft = view.drafts.get(&record)?;
     Some((draft.kind, view.salted(draft.place)?.1))
+}
+
+/// What somebody said to a step; empty if nothing.
+pub fn said(view: &View<'_>, taken: &Taken) -> String {
+    let note = taken.note.and_then(|place| view.salted(place));
+    String::from_utf8(note.map(|(_, note)| note).unwrap_or_default()).unwrap_or_default()
 }
 
 /// The records that a body names, if it may be authored.

@@ -24,7 +24,7 @@ use corridor_store::{Done, Item, Store, StoreError};
 use tokio::sync::{oneshot, watch};
 
 use crate::edge;
-pub use drafts::{ReadDraft, Ready, draft, links};
+pub use drafts::{ReadDraft, Ready, draft, links, said};
 pub use look::{
     CircleWhy, Explanation, Preview, Shown, comes_across, explain, keys, preview, rows, show, sight,
 };

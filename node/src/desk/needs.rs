@@ -12,7 +12,7 @@ use corridor_rules::row::RecordKey;
 use corridor_rules::{Log, PeerState, Sort};
 use corridor_store::View;
 
-use super::drafts::ReadDraft;
+use super::drafts::{ReadDraft, said};
 
 /// Needs of one sort that are told.
 const NEEDS_MAX: usize = 100;
@@ -120,8 +120,8 @@ fn name(view: &View<'_>, rcp: &RcpId) -> String {
     let confirmed = view.peers.get(rcp).map(|peer| peer.name.clone());
     let confirmed = confirmed.filter(|name| !name.is_empty());
     let claimed = || {
-        let card = view.known.get(rcp)?.card.as_ref()?.card();
-        Some(card.names.first()?.1.clone())
+        let name = view.known.get(rcp)?.card.as_ref()?.card().name();
+        (!name.is_empty()).then(|| name.to_owned())
     };
     confirmed
         .or_else(claimed)
@@ -257,7 +257,7 @@ fn of_draft(view: &View<'_>, taken: &Taken, record: RecordId) -> Option<Need> {
         ),
         Step::Returned => (
             "TO_CHANGE",
-            format!("{who} gave {title} back: {}", taken.note),
+            format!("{who} gave {title} back: {}", said(view, taken)),
         ),
         Step::Written | Step::Released => return None,
     };

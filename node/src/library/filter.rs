@@ -256,6 +256,9 @@ fn test(name: &str, sort: Sort, comparator: Comparator, value: &str) -> Result<T
             };
             Test::Code(Pattern::of(&value.to_lowercase()))
         }
+        Sort::Tags if value.starts_with('*') || value.ends_with('*') => {
+            Test::Code(Pattern::of(&value.to_lowercase()))
+        }
         Sort::Tags => Test::Tag(value.to_lowercase()),
         Sort::Flag => match value {
             "true" => Test::Flag(true),

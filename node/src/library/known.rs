@@ -4,7 +4,8 @@
 //! memory does, and a search looks at all of them. **Invariant:** what is kept has a bound, and is
 //! forgotten when its record changes.
 
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use corridor_proto::Hash;
@@ -35,21 +36,26 @@ impl Known {
 /// What is kept.
 #[derive(Debug, Default)]
 struct Kept {
-    known: HashMap<RecordKey, (Hash, Known)>,
+    /// By record and version: who sees another version than the next one does not drive it out.
+    known: BTreeMap<(RecordKey, Hash), Known>,
     facts_bytes: usize,
     words_bytes: usize,
 }
 
 impl Kept {
     fn forget(&mut self, key: &RecordKey) {
-        if let Some((_, known)) = self.known.remove(key) {
+        let versions = (*key, Hash::ZERO)..=(*key, Hash::new([u8::MAX; 32]));
+        for (_, known) in self.known.extract_if(versions, |_, _| true) {
             self.facts_bytes -= known.facts.bytes();
             self.words_bytes -= known.words_bytes();
         }
     }
 
     fn keep(&mut self, key: RecordKey, version: Hash, mut known: Known) {
-        self.forget(&key);
+        if let Some(old) = self.known.remove(&(key, version)) {
+            self.facts_bytes -= old.facts.bytes();
+            self.words_bytes -= old.words_bytes();
+        }
         if self.facts_bytes + known.facts.bytes() > FACTS_BYTES_MAX {
             return;
         }
@@ -58,7 +64,7 @@ impl Kept {
         }
         self.facts_bytes += known.facts.bytes();
         self.words_bytes += known.words_bytes();
-        self.known.insert(key, (version, known));
+        self.known.insert((key, version), known);
     }
 }
 
@@ -73,20 +79,22 @@ impl Library {
 
     /// What the version of a record says, from memory or from the journal; `None` if its bytes
     /// cannot be read. Asked for while the store is held, so that what is kept is of the present.
+    /// Adds to `read` how many bytes of a body had to be read for it.
     pub fn known(
         &self,
         view: &View<'_>,
         key: &RecordKey,
         held: &HeldVersion,
         with_words: bool,
+        read: &Cell<usize>,
     ) -> Option<Known> {
-        if let Some((version, known)) = self.kept().known.get(key)
-            && *version == held.version_hash
+        if let Some(known) = self.kept().known.get(&(*key, held.version_hash))
             && (known.words.is_some() || !with_words)
         {
             return Some(known.clone());
         }
         let body = view.record(held.place)?.body;
+        read.set(read.get().saturating_add(body.len()));
         let (facts, words) = facts::read(held.kind, &body);
         let known = Known {
             facts: Arc::new(facts),
@@ -165,9 +173,11 @@ mod tests {
         kept.keep(key(1), Hash::new([2; 32]), known(20, 20));
         kept.keep(key(2), Hash::new([2; 32]), known(20, WORDS_BYTES_MAX));
         kept.keep(key(3), Hash::new([2; 32]), known(FACTS_BYTES_MAX, 1));
-        assert!(kept.known[&key(1)].1.words.is_some());
-        assert!(kept.known[&key(2)].1.words.is_none(), "no room for words");
-        assert!(!kept.known.contains_key(&key(3)), "no room at all");
+        let at = |byte, version| (key(byte), Hash::new([version; 32]));
+        assert!(kept.known[&at(1, 1)].words.is_some(), "each has its own");
+        assert!(kept.known[&at(1, 2)].words.is_some());
+        assert!(kept.known[&at(2, 2)].words.is_none(), "no room for words");
+        assert!(!kept.known.contains_key(&at(3, 2)), "no room at all");
         for byte in 1..4 {
             kept.forget(&key(byte));
         }

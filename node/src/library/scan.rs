@@ -3,6 +3,7 @@
 //! **Invariant:** what is gone through is what the desk shows; the store is held for a few rows.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use corridor_proto::kinds::Kind;
@@ -17,6 +18,7 @@ use super::filter::{Filter, Subject};
 use super::known::{Known, Library};
 use crate::desk::{self, Shown};
 use crate::edge;
+use crate::limits::BYTES_AT_ONCE;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -64,8 +66,8 @@ impl Ask {
         self.parent.map(|rcp| RecordKey { rcp, record })
     }
 
-    /// Looks at most at so many rows behind `after`, and shows what was asked for until `each` has
-    /// enough.
+    /// Looks at most at so many rows behind `after`, or at fewer with long texts; shows what was
+    /// asked for until `each` has enough.
     pub fn slice(
         &self,
         view: &View<'_>,
@@ -79,7 +81,7 @@ impl Ask {
             last: after,
             ..Slice::default()
         };
-        let mut rcp = (RcpId::new([0; 32]), String::new());
+        let (mut rcp, read) = ((RcpId::new([0; 32]), String::new()), Cell::new(0));
         for (key, row) in desk::rows(view, &self.reader, after.or_else(|| self.start()), now) {
             match self.parent {
                 Some(rcp) if key.rcp < rcp => continue,
@@ -93,9 +95,13 @@ impl Ask {
             if rcp.0 != key.rcp {
                 rcp = (key.rcp, key.rcp.to_string());
             }
-            let mut look = |shown| self.look(view, library, (shown, &rcp.1), each).is_break();
+            let known = |shown: &Shown, with_words| {
+                let held = shown.held.as_ref()?;
+                library.known(view, &shown.key, held, with_words, &read)
+            };
+            let mut look = |shown| self.look(view, &known, (shown, &rcp.1), each).is_break();
             let is_enough = shown.is_some_and(&mut look);
-            if is_enough || slice.rows == rows_max {
+            if is_enough || slice.rows == rows_max || read.get() >= BYTES_AT_ONCE {
                 return slice;
             }
         }
@@ -106,7 +112,7 @@ impl Ask {
     fn look(
         &self,
         view: &View<'_>,
-        library: &Library,
+        known: &dyn Fn(&Shown, bool) -> Option<Known>,
         (shown, rcp): (Shown, &str),
         each: &mut dyn FnMut(Seen<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
@@ -116,18 +122,14 @@ impl Ask {
                 |kind| Cow::Borrowed(kind.name()),
             )
         });
-        let known = |with_words| {
-            let held = shown.held.as_ref()?;
-            library.known(view, &shown.key, held, with_words)
-        };
         let asks_body = self.filter.asks(Field::is_of_body);
         let early = asks_body
-            .then(|| known(self.filter.needs_words()))
+            .then(|| known(&shown, self.filter.needs_words()))
             .flatten();
         if !self.is_let_through(view, (&shown, rcp, &kind), early.as_ref()) {
             return ControlFlow::Continue(());
         }
-        let late = || self.with_facts.then(|| known(false)).flatten();
+        let late = || self.with_facts.then(|| known(&shown, false)).flatten();
         let known = early.or_else(late);
         let kind = &kind;
         each(Seen {

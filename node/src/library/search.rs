@@ -213,12 +213,14 @@ impl Found {
         }
     }
 
-    /// The records of the page, and its last place if there are more.
-    pub fn page(&self) -> (Vec<RecordKey>, Option<Place>) {
-        let page: Vec<Place> = self.first.iter().take(self.size).copied().collect();
-        let more = self.first.len() > self.size;
-        let last = page.last().copied().filter(|_| more);
-        (page.into_iter().map(|(_, _, key)| key).collect(), last)
+    /// Where the records of the page stand.
+    pub fn page(&self) -> impl Iterator<Item = Place> {
+        self.first.iter().take(self.size).copied()
+    }
+
+    /// Whether anything was found behind a place.
+    pub fn has_more(&self, place: &Place) -> bool {
+        self.first.last().is_some_and(|last| last > place)
     }
 
     /// What was counted: each field by its name, the most frequent values first.

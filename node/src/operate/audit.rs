@@ -19,9 +19,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::files::FileError;
+use super::files::{FileError, give};
 use crate::limits::AUDIT_LINE_BYTES_MAX;
 
+/// Name of the file in the data folder.
+pub const FILE: &str = "audit.log";
 /// Bytes of the object of a line: less than what is read of one.
 const TEXT_BYTES_MAX: usize = 60 * 1024;
 /// Letters that are left of a text where a line would be too long.
@@ -103,7 +105,7 @@ impl Audit {
     /// The audit of the node in `data`.
     pub fn of(data: &Path) -> Self {
         Self {
-            path: data.join("audit.log"),
+            path: data.join(FILE),
             end: Mutex::new(None),
         }
     }
@@ -123,6 +125,7 @@ impl Audit {
             .open(&self.path)
             .map_err(io)?;
         file.lock().map_err(io)?;
+        give(&file, &self.path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
         let end = match *known {
             Some(end) if end.bytes == bytes => end,

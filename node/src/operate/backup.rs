@@ -1,5 +1,8 @@
-//! Backups of a node: what its store holds, and apart from it its keys and configuration.
+//! Backups of a node: what its store holds and its audit, and apart from them its keys and
+//! configuration.
 //!
+//! Inside the encryption the store's backup comes first; behind its end stand the length of the
+//! audit as eight bytes, the audit as it is, and the SHA-256 of it.
 //! **Invariant:** nothing is written in the clear, nothing that exists is overwritten, and the keys
 //! are in no file together with what they sign.
 
@@ -17,11 +20,14 @@ use corridor_proto::UnixMillis;
 use corridor_store::{BackupError, Contents, Signer, StoreError, back_up, read_backup, restore};
 use zeroize::Zeroizing;
 
+use super::audit::FILE as AUDIT;
 use super::config::Config;
 use super::files::{FileError, create_folder, read_secret, rename, replace_secret, write_secret};
 use super::init::write_profile;
 use super::keys::KeyFolder;
 use crate::edge;
+
+mod rest;
 
 /// Shortest passphrase that is taken.
 const PASSPHRASE_CHARS_MIN: usize = 16;
@@ -131,6 +137,11 @@ impl Lock {
             .map_err(|_| Error::Lock { path, what })
     }
 
+    /// A key that is forgotten with this.
+    pub(super) fn fresh() -> Self {
+        Self::Identity(x25519::Identity::generate())
+    }
+
     /// A public key, `age1…`.
     ///
     /// # Errors
@@ -238,14 +249,24 @@ fn write_locked<T>(
 /// # Errors
 /// [`Error`].
 pub fn create(data: &Path, out: &Path, lock: &Lock) -> Result<Contents, Error> {
-    let contents = write_locked(out, lock, |encrypted| {
-        Ok(back_up(data, edge::now(), encrypted)?)
-    })?;
+    let contents = write(data, out, lock)?;
     // The backup is whole whether or not it can be noted that there is one.
     if let Err(error) = replace_secret(&data.join(LAST), contents.made.0.to_string().as_bytes()) {
         tracing::warn!(%error, "it is not noted that a backup was made");
     }
     Ok(contents)
+}
+
+/// The same, without noting that there is a backup.
+///
+/// # Errors
+/// [`Error`].
+pub(super) fn write(data: &Path, out: &Path, lock: &Lock) -> Result<Contents, Error> {
+    write_locked(out, lock, |encrypted| {
+        let contents = back_up(data, edge::now(), encrypted)?;
+        rest::put(&data.join(AUDIT), encrypted)?;
+        Ok(contents)
+    })
 }
 
 /// When the last backup of the node in `data` was made, as far as it was noted there.
@@ -287,11 +308,13 @@ pub fn create_keys(data: &Path, out: &Path, lock: &Lock) -> Result<(), Error> {
 /// [`Error`]; what is damaged is named.
 pub fn verify(path: &Path, lock: &Lock, progress: &mut dyn FnMut(u64)) -> Result<Contents, Error> {
     let mut groups = 0;
-    let contents = read_backup(&mut lock.open(path)?, &mut |_| {
+    let mut clear = lock.open(path)?;
+    let contents = read_backup(&mut clear, &mut |_| {
         groups += 1;
         progress(groups);
         Ok(())
     })?;
+    rest::take(&mut clear, path, &mut std::io::sink())?;
     Ok(contents)
 }
 
@@ -310,7 +333,9 @@ pub fn restore_node(
     for (name, text) in read_keys(keys, lock)? {
         write_secret(&data.join(&name), text.as_bytes())?;
     }
-    let contents = restore(&mut lock.open(backup)?, data, edge::now())?;
+    let mut clear = lock.open(backup)?;
+    let contents = restore(&mut clear, data, edge::now())?;
+    rest::restore(&data.join(AUDIT), &mut clear, backup)?;
     let signing = KeyFolder::of(data).read()?.signing;
     let public = signing.public_bytes();
     let (store, _) = corridor_store::open(data, Arc::new(Signer::new(signing)), &mut |_, _| {})?;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// What is wrong with a file of the node.
@@ -63,7 +63,8 @@ impl FileError {
     }
 }
 
-/// Writes a new file for this user alone, durably.
+/// Writes a new file for this user alone, durably. What root writes belongs to the owner of its
+/// folder: a node that does not run as root could not read it otherwise.
 ///
 /// # Errors
 /// [`FileError::Exists`], [`FileError::Io`].
@@ -72,8 +73,8 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let mut options = OpenOptions::new();
     options.create_new(true).write(true).mode(0o600);
     let mut file = options.open(path).map_err(io)?;
-    let written = file
-        .write_all(bytes)
+    let written = give(&file, path)
+        .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all())
         .and_then(|()| sync_folder_of(path));
     if written.is_err() {
@@ -83,13 +84,28 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     written.map_err(io)
 }
 
-/// Makes durable which names are in the folder of `path`.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
+    }
+}
+
+/// Makes durable which names are in the folder of `path`.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Gives what root made to the owner of its folder.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn give(file: &File, path: &Path) -> io::Result<()> {
+    let (made, folder) = (file.metadata()?, fs::metadata(folder_of(path))?);
+    if made.uid() != 0 || folder.uid() == 0 {
+        return Ok(());
+    }
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
 }
 
 /// Removes a file, if it is there.
@@ -152,6 +168,22 @@ pub fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where the tests do not run as root there is nobody else to write for.
+    #[test]
+    fn what_root_writes_is_for_the_owner_of_the_folder() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("tokens.toml");
+        write_secret(&path, b"of root").expect("write");
+        let owner = |path: &Path| fs::metadata(path).expect("there").uid();
+        if owner(&path) != 0 {
+            return;
+        }
+        std::os::unix::fs::chown(folder.path(), Some(12_345), None).expect("root may");
+        replace_secret(&path, b"of the node").expect("replaced");
+        assert_eq!(owner(&path), 12_345);
+        assert_eq!(read_secret(&path).expect("read"), b"of the node");
+    }
 
     #[test]
     fn a_secret_is_written_once_and_refused_when_others_can_read_it() {

@@ -26,6 +26,9 @@ const SECONDS: [f64; 12] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0,
 ];
 
+/// Why a signature is refused.
+const OF_SIGNATURES: [Reason; 3] = [Reason::BadSignature, Reason::WeakKey, Reason::UnknownKey];
+
 /// What came of something that a partner sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Came {
@@ -130,8 +133,7 @@ impl Meters {
                 .entry((peer, what, code))
                 .or_default() += count;
         }
-        let is_about_a_signature = [Reason::BadSignature, Reason::WeakKey, Reason::UnknownKey];
-        if let Some(reason) = reason.filter(|reason| is_about_a_signature.contains(reason)) {
+        if let Some(reason) = reason.filter(|reason| OF_SIGNATURES.contains(reason)) {
             *lock(&self.counts.signatures)
                 .entry(reason.code())
                 .or_default() += count;
@@ -189,8 +191,17 @@ impl Collector for Counts {
             });
         let help = "What partners sent, by what came of it";
         out.counters("sync_records", help, came)?;
-        let failures = lock(&self.signatures).clone().into_iter();
-        let failures = failures.map(|(reason, count)| (vec![("reason", reason.to_owned())], count));
+        // From nothing on: whoever looks for an increase sees the first of them as well.
+        let mut failures: BTreeMap<_, _> =
+            OF_SIGNATURES.iter().map(|one| (one.code(), 0)).collect();
+        failures.extend(
+            lock(&self.signatures)
+                .iter()
+                .map(|(code, count)| (*code, *count)),
+        );
+        let failures = failures
+            .into_iter()
+            .map(|(reason, count)| (vec![("reason", reason.to_owned())], count));
         let help = "Signatures of partners that were refused";
         out.counters("signature_failures", help, failures)?;
         for (name, help, label, counted) in [

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod config;
 pub mod descriptors;
 pub mod doctor;
+pub mod drill;
 pub mod expose;
 pub mod files;
 pub mod health;

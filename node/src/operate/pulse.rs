@@ -175,9 +175,9 @@ impl Pulse {
                 .known
                 .get(&view.me)
                 .and_then(|known| known.card.as_ref());
-            let name = card.and_then(|card| card.card().names.first().cloned());
+            let name = card.map_or("", |card| card.card().name()).to_owned();
             let peers = snapshot::peers(view, &self.statuses, &success, open, now);
-            (view.me.to_string(), name.unwrap_or_default().1, peers)
+            (view.me.to_string(), name, peers)
         });
         Snapshot {
             at_ms: now.0,

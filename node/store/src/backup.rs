@@ -123,7 +123,7 @@ fn put_group(out: &mut dyn Write, frames: &[NewFrame<'_>]) -> io::Result<()> {
 }
 
 /// Reads a backup to its end, and hands every group to `visit`. Nothing that was handed over counts
-/// before this returns.
+/// before this returns. What stands behind its end is not read.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -159,9 +159,6 @@ pub fn read_backup(
     let (bytes, hash) = (input.bytes, input.hash.clone().finalize());
     if input.array::<32>()? != *hash {
         return Err(BackupError::Damaged("its hash does not fit"));
-    }
-    if input.inner.read(&mut [0])? > 0 {
-        return Err(BackupError::Damaged("there is more behind its end"));
     }
     Ok(Contents {
         rcp,
@@ -207,7 +204,8 @@ fn read_group(
 }
 
 /// Makes a store in an empty folder out of a backup. The node that it belongs to signs nothing
-/// until a person restarted it, and hides what it received until that was compared.
+/// until a person restarted it, and hides what it received until that was compared. What stands
+/// behind the end of the backup is not read.
 ///
 /// # Errors
 /// [`BackupError`]; the folder has no store then.

@@ -75,6 +75,9 @@ pub(crate) fn frame(fact: &Fact) -> Result<NewFrame<'_>, StoreError> {
         | Fact::Note { blob, .. }
         | Fact::Record { blob, .. }
         | Fact::Draft { blob, .. } => blob.into(),
+        Fact::Step {
+            note: Some(note), ..
+        } => note.into(),
         Fact::Card { card, .. } => card_blob(card).into(),
         _ => [][..].into(),
     };
@@ -162,10 +165,19 @@ fn meta(fact: &Fact) -> Result<(u8, Vec<u8>), Refusal> {
             )
         }
         Fact::DraftGone { record } => (DRAFT_GONE, new.bytes(record.as_bytes())),
-        Fact::Step { record, taken } => {
+        Fact::Step {
+            record,
+            taken,
+            note,
+        } => {
             let writer = new.bytes(record.as_bytes()).u8(taken.step.code());
             let writer = writer.u64(taken.at.0).text(WHAT, &taken.who)?;
-            (STEP, writer.text(WHAT, &taken.note)?)
+            let writer = writer.u8(u8::from(note.is_some()));
+            let hash = note
+                .as_ref()
+                .map(|note| domain::hash(Domain::Body, &[note]));
+            let hash = hash.as_ref().map_or(&[][..], |hash| hash.as_bytes());
+            (STEP, writer.bytes(hash))
         }
         Fact::Held { holder, note } => (HELD, new.bytes(holder.as_bytes()).text(WHAT, note)?),
         Fact::Met { rcp, at } => (MET, new.bytes(rcp.as_bytes()).u64(at.0)),
@@ -360,8 +372,9 @@ pub(crate) fn fact(kind: u8, meta: &[u8]) -> Result<Fact, Refusal> {
                 step: step(&mut read)?,
                 at: UnixMillis(read.u64()?),
                 who: read.text()?.to_owned(),
-                note: read.text()?.to_owned(),
+                note: None,
             },
+            note: note_of_step(&mut read)?,
         },
         HELD => Fact::Held {
             holder: RcpId::new(read.array()?),
@@ -465,6 +478,15 @@ fn state(read: &mut Reader<'_>) -> Result<PeerState, Refusal> {
     found.ok_or_else(|| read.refuse(Reason::Malformed))
 }
 
+/// Whether anything was said to a step; what, lies in the blob.
+fn note_of_step(read: &mut Reader<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    match read.u8()? {
+        0 => Ok(None),
+        1 => read.take(32).map(|_| Some(Vec::new())),
+        _ => Err(read.refuse(Reason::Malformed)),
+    }
+}
+
 fn step(read: &mut Reader<'_>) -> Result<Step, Refusal> {
     let code = read.u8()?;
     let found = Step::ALL.into_iter().find(|step| step.code() == code);
@@ -502,7 +524,7 @@ pub(crate) fn blob_intact(kind: u8, meta: &[u8], blob: &[u8]) -> bool {
             .is_ok_and(|h| parts().is_some_and(|(s, body)| body_hash(&s, body) == h.body_hash)),
         Fact::List { hash, .. } => parts().is_some_and(|(s, list)| readers_hash(&s, list) == hash),
         Fact::Note { hash, .. } => parts().is_some_and(|(s, note)| note_hash(&s, note) == hash),
-        Fact::Draft { .. } | Fact::Card { .. } => {
+        Fact::Draft { .. } | Fact::Card { .. } | Fact::Step { note: Some(_), .. } => {
             meta.ends_with(domain::hash(Domain::Body, &[blob]).as_bytes().as_slice())
         }
         _ => blob.is_empty(),

@@ -13,7 +13,7 @@ use corridor_proto::{LogId, LogSeed, RecordId, Salt, v1, wire};
 use v1::carry_frame::Frame as Carried;
 use v1::session_frame::Frame as Said;
 
-use super::Stranger;
+use super::{Stranger, Wire};
 
 /// A log whose owner may sign whatever it likes.
 pub struct Pages<'a> {
@@ -187,6 +187,27 @@ impl Pages<'_> {
             }),
             bodies: self.bodies.clone(),
         }))
+    }
+
+    /// Hands over the whole log, of which the node has nothing: each line is one record, and so
+    /// many of them go in one frame.
+    pub async fn deliver(&self, wire: &mut Wire, at_once: usize) -> Result<()> {
+        wire.say(self.head()?)?;
+        let mut from = wire.take_until(|frame| self.pulled(&frame)).await?;
+        while from < self.size() {
+            wire.send(self.package(usize::try_from(from)?)?)?;
+            from += 256;
+        }
+        let mut wanted = Vec::new();
+        while wanted.len() < self.lines.len() {
+            wanted.extend(wire.take_until(|frame| self.wanted(&frame)).await?);
+        }
+        for indexes in wanted.chunks(at_once) {
+            let indexes = indexes.iter().map(|at| usize::try_from(*at));
+            let indexes: Vec<usize> = indexes.collect::<Result<_, _>>()?;
+            wire.send(self.records(&indexes, |_| {})?)?;
+        }
+        Ok(())
     }
 
     /// The records at these indexes, as `change` makes them.

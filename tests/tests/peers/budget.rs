@@ -112,22 +112,7 @@ async fn a_partner_that_sends_a_thousand_texts_lets_another_one_through() -> Res
         records.push(pages.publish(greedy.version(record, 1, body.clone())?)?);
     }
     let mut wire = greedy.link(&office).await?;
-    wire.say(pages.head()?)?;
-    let mut from = wire.take_until(|frame| pages.pulled(&frame)).await?;
-    while from < pages.size() {
-        let at = usize::try_from(from)?;
-        wire.send(pages.package(at)?)?;
-        from += 256;
-    }
-    let mut wanted = Vec::new();
-    while wanted.len() < TEXTS {
-        wanted.extend(wire.take_until(|frame| pages.wanted(&frame)).await?);
-    }
-    for indexes in wanted.chunks(10) {
-        let indexes: Result<Vec<usize>, _> =
-            indexes.iter().map(|at| usize::try_from(*at)).collect();
-        wire.send(pages.records(&indexes?, |_| {})?)?;
-    }
+    pages.deliver(&mut wire, 10).await?;
     let held = || {
         records
             .iter()

@@ -1,10 +1,11 @@
 //! Numbers at their ends, wherever a partner may say one.
 
 use anyhow::Result;
+use corridor_client::Wanted;
 use corridor_node::edge;
 use corridor_proto::checkpoint::{Checkpoint, Held};
 use corridor_proto::{Hash, LogId, LogSeed, RecordId, v1};
-use corridor_tests::nodes::{Office, until};
+use corridor_tests::nodes::{Office, practice, until};
 use corridor_tests::stranger::Stranger;
 use v1::carry_frame::Frame as Carried;
 use v1::session_frame::Frame as Said;
@@ -101,5 +102,49 @@ async fn the_highest_version_is_the_last_one() -> Result<()> {
         stand.map(|stand| stand.version)
     });
     assert_eq!(version, Some(ENDS[0]));
+    Ok(())
+}
+
+/// Titles as long as a body may be: what is found of them comes in pages that a client takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_titles_are_found_page_by_page() -> Result<()> {
+    const RECORDS: usize = 24;
+    let office = Office::open("Abu Dhabi Dialogue", true).await?;
+    let stranger = Stranger::new()?;
+    stranger.befriend(&office).await?;
+    let mut pages = stranger.pages(LogSeed::ZERO);
+    let body = practice(&"long ".repeat(44 * 1024));
+    for _ in 0..RECORDS {
+        let record = RecordId::new(edge::random()?);
+        pages.publish(stranger.version(record, 1, body.clone())?)?;
+    }
+    let mut wire = stranger.link(&office).await?;
+    pages.deliver(&mut wire, 1).await?;
+    let client = office.client().await?;
+    let (mut found, mut asked) = (0, 0);
+    until("all of them are here", || {
+        (0..RECORDS).all(|at| {
+            pages
+                .record_id(at)
+                .is_some_and(|id| holds(&office, &stranger, id))
+        })
+    })
+    .await?;
+    let mut next = None;
+    loop {
+        let wanted = Wanted::default();
+        let page = client
+            .search("long", &wanted, "", 40, next.as_deref())
+            .await?;
+        assert_eq!(usize::try_from(page.total)?, RECORDS);
+        found += page.found.len();
+        asked += 1;
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, RECORDS);
+    assert!(asked > 1, "4 MiB are more than a client takes at once");
     Ok(())
 }

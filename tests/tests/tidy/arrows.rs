@@ -19,10 +19,15 @@ pub const CRATES: [(&str, &[&str]); 7] = [
 ];
 
 /// Each room of the node with the rooms that it may import. `run` brings all of them together.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("audit_command", &["edge", "operate"]),
     ("backup_command", &["audit_command", "operate"]),
     ("config_command", &["operate"]),
+    ("drill_command", &["audit_command", "operate"]),
+    (
+        "init_command",
+        &["audit_command", "config_command", "operate"],
+    ),
     ("look_command", &["config_command", "edge", "operate"]),
     ("token_command", &["audit_command", "edge", "operate"]),
     (

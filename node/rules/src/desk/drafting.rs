@@ -45,8 +45,12 @@ impl Desk<'_> {
     ) -> Vec<Fact> {
         let mut facts = vec![self.draft(record, kind, body)];
         if !who.is_empty() {
-            let taken = self.taken(Step::Written, who, String::new());
-            facts.push(Fact::Step { record, taken });
+            let taken = self.taken(Step::Written, who);
+            facts.push(Fact::Step {
+                record,
+                taken,
+                note: None,
+            });
         }
         facts
     }
@@ -81,9 +85,17 @@ impl Desk<'_> {
         }
         let kind = draft.kind;
         let text = step.body.map(|body| self.draft(record, kind, &body));
-        let taken = self.taken(step.step, hand.who, step.note);
+        let said = (!step.note.is_empty()).then(|| {
+            let salt = Salt::new(self.bytes());
+            blob(&salt, step.note.as_bytes())
+        });
+        let taken = self.taken(step.step, hand.who);
         let mut facts: Vec<Fact> = text.into_iter().collect();
-        facts.push(Fact::Step { record, taken });
+        facts.push(Fact::Step {
+            record,
+            taken,
+            note: said,
+        });
         Ok(facts)
     }
 
@@ -100,14 +112,19 @@ impl Desk<'_> {
             }
             Some(cleared) if cleared.step == Step::Cleared => Taken {
                 step: Step::Released,
+                note: None,
                 ..cleared.clone()
             },
             _ => {
                 self.refuse_own(record, hand)?;
-                self.taken(Step::Released, hand.who.clone(), String::new())
+                self.taken(Step::Released, hand.who.clone())
             }
         };
-        Ok(Some(Fact::Step { record, taken }))
+        Ok(Some(Fact::Step {
+            record,
+            taken,
+            note: None,
+        }))
     }
 
     fn open_draft(&self, record: RecordId) -> Result<&Draft, DeskRefusal> {
@@ -136,13 +153,12 @@ impl Desk<'_> {
         }
     }
 
-    const fn taken(&self, step: Step, who: String, note: String) -> Taken {
-        let at = self.now;
+    const fn taken(&self, step: Step, who: String) -> Taken {
         Taken {
             step,
-            at,
+            at: self.now,
             who,
-            note,
+            note: None,
         }
     }
 

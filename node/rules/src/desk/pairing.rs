@@ -141,8 +141,7 @@ impl Desk<'_> {
         if from == PeerState::Pending {
             let known = self.model.known.get(&rcp);
             let card = known.and_then(|known| known.card.as_ref());
-            let name = card.and_then(|card| card.card().names.first());
-            let name = name.map(|(_, name)| name.clone()).unwrap_or_default();
+            let name = card.map_or("", |card| card.card().name()).to_owned();
             facts.push(Fact::Named { rcp, name });
         }
         facts.push(Fact::Peer {

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use corridor_proto::wire::{Identity, proof_message};
 use corridor_proto::{LogId, RcpId, v1};
@@ -16,11 +15,11 @@ use corridor_rules::serve::Source;
 use corridor_store::View;
 use tonic::Status;
 
-use super::super::budgets::Charge;
 use super::super::{names, status};
 use super::stream::{Answers, Caller, Looked};
 use super::{message, page};
 use crate::desk::Shown;
+use crate::library::scan::Slice;
 use crate::library::{Ask, Filter};
 use crate::limits::{READ_AT_ONCE, READ_BYTES_AT_ONCE, ROWS_AT_ONCE};
 
@@ -36,7 +35,6 @@ type Place = (Option<RecordKey>, u64);
 /// `INVALID_ARGUMENT` for a cursor of another question.
 pub fn read(
     (caller, answers): (Caller<v1::ReadRecordsResponse>, Batches),
-    charge: Option<Charge>,
     reader: Reader,
     request: &v1::ReadRecordsRequest,
 ) -> Result<Batches, Status> {
@@ -55,7 +53,6 @@ pub fn read(
     let place = place.unwrap_or_else(|| (None, revision()));
     let mut bulk = Bulk {
         caller,
-        charge,
         ask,
         question,
         place,
@@ -71,7 +68,6 @@ pub fn read(
 
 struct Bulk {
     caller: Caller<v1::ReadRecordsResponse>,
-    charge: Option<Charge>,
     ask: Ask,
     question: Vec<u8>,
     place: Place,
@@ -91,7 +87,8 @@ impl Bulk {
             if self.caller.reader()? != self.ask.reader {
                 return Err(Some(status::roles_changed()));
             }
-            let (mut batch, is_end) = self.batch();
+            let (mut batch, slice) = self.batch();
+            let is_end = slice.is_end;
             let cursors = &self.caller.api.cursors;
             let place = place_bytes(&self.place);
             batch.cursor = page::token(cursors, &self.question, &place)?;
@@ -105,25 +102,15 @@ impl Bulk {
             } else {
                 tokio::task::yield_now().await;
             }
+            self.caller.looked_at(slice.rows.max(1)).await?;
             if is_end {
                 return Ok(());
-            }
-            let wait_ms = self.charge.as_ref().map_or(0, |charge| charge.take(0));
-            if wait_ms > 0 {
-                // It asked for more than its budget has: it gets the rest as that fills again.
-                let wait = Duration::from_millis(wait_ms);
-                if tokio::time::timeout(wait, self.caller.is_gone())
-                    .await
-                    .is_ok()
-                {
-                    return Err(None);
-                }
             }
         }
     }
 
-    /// The next records; whether there are none behind them.
-    fn batch(&mut self) -> (v1::ReadRecordsResponse, bool) {
+    /// The next records, and how far they lead.
+    fn batch(&mut self) -> (v1::ReadRecordsResponse, Slice) {
         let Self { ask, sent, .. } = self;
         let api = &self.caller.api;
         let (batch, slice) = api.desk.store().read(|view| {
@@ -142,10 +129,7 @@ impl Bulk {
             (sent.proved(view, found), slice)
         });
         self.place.0 = slice.last;
-        self.charge
-            .iter()
-            .for_each(|charge| charge.looked_at(slice.rows.max(1)));
-        (batch, slice.is_end)
+        (batch, slice)
     }
 }
 

@@ -28,11 +28,11 @@ const fn state(step: Step) -> v1::DraftState {
 }
 
 /// A step as a message.
-pub fn step(taken: &Taken) -> v1::DraftStep {
+pub fn step(view: &View<'_>, taken: &Taken) -> v1::DraftStep {
     v1::DraftStep {
         step: state(taken.step).into(),
         who: taken.who.clone(),
-        note: taken.note.clone(),
+        note: desk::said(view, taken),
         time_ms: taken.at.0,
     }
 }
@@ -64,7 +64,10 @@ fn draft(view: &View<'_>, record: RecordId) -> Option<v1::Draft> {
             .collect(),
         state: state_of(view, &record).into(),
         steps: history
-            .map(|history| history.steps.iter().map(step).collect())
+            .map(|history| {
+                let steps = history.steps.iter();
+                steps.map(|taken| step(view, taken)).collect()
+            })
             .unwrap_or_default(),
         etag: read.etag(),
         body: read.body,

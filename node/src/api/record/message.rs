@@ -91,11 +91,7 @@ fn released(view: &View<'_>, shown: &Shown, reader: &Reader) -> Option<v1::Draft
         return None;
     }
     let taken = view.drafts.released(&shown.key.record)?;
-    // What was said to the draft is for those who may read drafts.
-    Some(v1::DraftStep {
-        note: String::new(),
-        ..draft::step(taken)
-    })
+    Some(draft::step(view, taken))
 }
 
 /// The store's revision, for the secretariat: it counts everything that this node does.

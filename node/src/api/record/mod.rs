@@ -338,10 +338,8 @@ impl RecordService for Api {
         request: Request<v1::ReadRecordsRequest>,
     ) -> Result<Response<Self::ReadRecordsStream>, Status> {
         let reader = self.reader(request.metadata())?;
-        let charge = Charge::of_call(&request);
-        let (metadata, request) = (request.metadata().clone(), request.into_inner());
-        let caller = Caller::of(self.clone(), metadata);
-        let batches = bulk::read(caller, charge, reader, &request)?;
+        let caller = Caller::of(self.clone(), &request);
+        let batches = bulk::read(caller, reader, request.get_ref())?;
         Ok(Response::new(batches))
     }
 
@@ -358,8 +356,8 @@ impl RecordService for Api {
                 status::bad_field("cursor", "is not one of this node; begin again without it")
             })?),
         };
-        let metadata = request.metadata().clone();
-        Ok(Response::new(watch::follow(self.clone(), metadata, cursor)))
+        let caller = Caller::of(self.clone(), &request);
+        Ok(Response::new(watch::follow(caller, cursor)))
     }
 
     async fn prove_record(

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use corridor_proto::{kinds, v1};
 use corridor_rules::Reader;
+use prost::Message;
 use tonic::Status;
 
 use super::super::{Api, status};
@@ -15,7 +16,8 @@ use crate::desk;
 use crate::edge;
 use crate::library::search::{Found, Order, Place, Query};
 use crate::limits::{
-    FACET_VALUES_MAX, ROWS_AT_ONCE, SEARCH_PAGE_DEFAULT, SEARCH_PAGE_MAX, SEARCH_WAIT,
+    FACET_VALUES_MAX, PAGE_BYTES_MAX, ROWS_AT_ONCE, SEARCH_PAGE_DEFAULT, SEARCH_PAGE_MAX,
+    SEARCH_WAIT,
 };
 
 /// One page of what was found, and how many rows were looked at for it.
@@ -69,11 +71,14 @@ fn answer(
     found: &Found,
     question: &[u8],
 ) -> Result<v1::SearchRecordsResponse, Status> {
-    let (keys, last) = found.page();
-    // One that has gone since it was found is left out.
-    let results = api.desk.store().read(|view| {
-        let shown = keys.iter().filter_map(|key| {
-            let shown = desk::show(view, key, reader, edge::now(), false)?;
+    let (mut results, mut bytes, mut last) = (Vec::new(), 0, None);
+    for place in found.page() {
+        if bytes >= PAGE_BYTES_MAX {
+            break;
+        }
+        // One that has gone since it was found is left out.
+        let result = api.desk.store().read(|view| {
+            let shown = desk::show(view, &place.2, reader, edge::now(), false)?;
             let signed = shown.signed.as_ref().zip(shown.held.as_ref());
             let contents = signed.and_then(|(one, held)| kinds::contents(held.kind, &one.body));
             Some(v1::SearchResult {
@@ -81,8 +86,11 @@ fn answer(
                 record: Some(message::record(view, &shown, reader, false)),
             })
         });
-        shown.collect()
-    });
+        bytes += result.as_ref().map_or(0, Message::encoded_len);
+        results.extend(result);
+        last = Some(place);
+    }
+    let last = last.filter(|last| found.has_more(last));
     let next = last.map(|last| page::token(&api.cursors, question, &place_bytes(&last)));
     let count = |(value, count): (&str, i32)| v1::FacetCount {
         value: value.to_owned(),

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use corridor_rules::Reader;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 use tonic::metadata::MetadataMap;
+use tonic::{Request, Status};
 
+use super::super::budgets::Charge;
 use super::super::{Api, status};
 
 /// Answers as a stream.
@@ -30,17 +32,19 @@ const QUEUED: usize = 4;
 pub struct Caller<T> {
     /// What all services share.
     pub api: Api,
+    charge: Option<Charge>,
     metadata: MetadataMap,
     sender: mpsc::Sender<Result<T, Status>>,
 }
 
 impl<T: Send + 'static> Caller<T> {
     /// Whoever made a call, and the stream of its answers.
-    pub fn of(api: Api, metadata: MetadataMap) -> (Self, Answers<T>) {
+    pub fn of<R>(api: Api, request: &Request<R>) -> (Self, Answers<T>) {
         let (sender, receiver) = mpsc::channel(QUEUED);
         let caller = Self {
             api,
-            metadata,
+            charge: Charge::of_call(request),
+            metadata: request.metadata().clone(),
             sender,
         };
         (caller, Box::pin(ReceiverStream::new(receiver)))
@@ -54,7 +58,7 @@ impl<T: Send + 'static> Caller<T> {
     /// Waits until the caller takes an answer, as long as its token is that of one who may see it.
     pub async fn send(&self, answer: T, seen_by: &Reader) -> Looked {
         loop {
-            let place = tokio::time::timeout(LOOK, self.sender.reserve()).await;
+            let place = timeout(LOOK, self.sender.reserve()).await;
             if self.reader()? != *seen_by {
                 return Err(Some(status::roles_changed()));
             }
@@ -67,6 +71,20 @@ impl<T: Send + 'static> Caller<T> {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Takes from the caller's budget what looking at records costs. One that asks for more than
+    /// its budget has gets the rest as that fills again: so long this waits.
+    pub async fn looked_at(&self, rows: usize) -> Looked {
+        let Some(charge) = &self.charge else {
+            return Ok(());
+        };
+        charge.looked_at(rows);
+        let wait = Duration::from_millis(charge.take(0));
+        if !wait.is_zero() && timeout(wait, self.is_gone()).await.is_ok() {
+            return Err(None);
+        }
+        Ok(())
     }
 
     /// Ends with an error; nobody need be there to hear it.

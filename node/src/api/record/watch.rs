@@ -9,9 +9,8 @@ use corridor_proto::v1;
 use corridor_rules::row::{RecordKey, RecordRow};
 use corridor_store::View;
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
-use super::super::{Api, status};
+use super::super::status;
 use super::message;
 use super::stream::{Answers, Caller, LOOK, Looked};
 use crate::desk;
@@ -22,8 +21,10 @@ use crate::limits::ROWS_AT_ONCE;
 pub type Changes = Answers<v1::WatchRecordsResponse>;
 
 /// Follows changes after `cursor`; without one, begins with all records as they are now.
-pub fn follow(api: Api, metadata: MetadataMap, cursor: Option<u64>) -> Changes {
-    let (caller, receiver) = Caller::of(api, metadata);
+pub fn follow(
+    (caller, changes): (Caller<v1::WatchRecordsResponse>, Changes),
+    cursor: Option<u64>,
+) -> Changes {
     tokio::spawn(async move {
         let mut woken = caller.api.desk.changes();
         let mut follower = Follower {
@@ -46,7 +47,7 @@ pub fn follow(api: Api, metadata: MetadataMap, cursor: Option<u64>) -> Changes {
             }
         }
     });
-    receiver
+    changes
 }
 
 struct Follower {
@@ -112,27 +113,26 @@ impl Follower {
         since: u64,
     ) -> Result<(Option<RecordKey>, bool), Option<Status>> {
         let reader = self.caller.reader()?;
-        let (last, records) = self.caller.api.desk.store().read(|view| {
-            let keys = which(view);
-            let shown = keys.iter().filter_map(|key| {
+        let store = self.caller.api.desk.store();
+        let keys = store.read(which);
+        let mut any = false;
+        for key in &keys {
+            let record = store.read(|view| {
                 desk::comes_across(view, &reader, key, edge::now()).then_some(())?;
                 let row = corridor_rules::Rows::row(view, key)?;
                 (changed_at(view, key, &row) > since).then_some(())?;
                 let shown = desk::show(view, key, &reader, edge::now(), false)?;
                 Some(message::record(view, &shown, &reader, false))
             });
-            let shown: Vec<v1::Record> = shown.collect();
-            (keys.last().copied(), shown)
-        });
-        let any = !records.is_empty();
-        for record in records {
-            let message = v1::WatchRecordsResponse {
-                record: Some(record),
-                cursor: String::new(),
-            };
-            self.caller.send(message, &reader).await?;
+            if record.is_some() {
+                any = true;
+                let cursor = String::new();
+                let message = v1::WatchRecordsResponse { record, cursor };
+                self.caller.send(message, &reader).await?;
+            }
         }
-        Ok((last, any))
+        self.caller.looked_at(keys.len()).await?;
+        Ok((keys.last().copied(), any))
     }
 }
 

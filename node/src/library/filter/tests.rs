@@ -237,6 +237,8 @@ fn filters_read_as_they_are_written() {
         "title:before",
         "language:en language:ar",
         "language = en-gb",
+        "language:en-*",
+        "language = a*",
         "source_lang = ar",
         "gcm_objectives:18",
         "gcm_objectives > 17",

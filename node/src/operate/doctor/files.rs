@@ -27,6 +27,15 @@ const FREE_WANTED: u64 = 1 << 30;
 const FILES_WANTED: usize = 736;
 
 pub fn checks(data: &Path, found: &Found, now: UnixMillis) -> Vec<Check> {
+    if let Err(error) = std::fs::read_dir(data.join("keys"))
+        && error.kind() == std::io::ErrorKind::PermissionDenied
+    {
+        return vec![Check::broken(
+            "files",
+            format!("This user may not look into {}.", data.display()),
+            "Run this as the user of the node, with sudo -u in front of it.",
+        )];
+    }
     let mut checks = keys(data);
     checks.push(tokens(data, now));
     checks.extend(certificates(data, now));

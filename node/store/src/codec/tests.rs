@@ -106,8 +106,9 @@ fn facts() -> Vec<Fact> {
                 step: Step::Returned,
                 at: UnixMillis(24),
                 who: "A. Person".to_owned(),
-                note: "the dates are missing".to_owned(),
+                note: None,
             },
+            note: Some(content()),
         },
         Fact::Held {
             holder: RCP,
@@ -206,7 +207,7 @@ const GOLDEN: &[(u8, usize, &str)] = &[
     (26, 95, "810274b7ef243332"),
     (27, 58, "8640245539b3caac"),
     (28, 16, "99558a881f0b229e"),
-    (54, 59, "ccfd5a8bb19a48fe"),
+    (54, 69, "ed969c3924827836"),
     (29, 39, "0ff4f948222fbe54"),
     (30, 16, "07942d5f6ddd9f54"),
     (31, 32, "72cd6e8422c407fb"),
@@ -266,6 +267,9 @@ fn every_fact_reads_back_without_its_blob() {
             | Fact::Note { blob, .. }
             | Fact::Record { blob, .. }
             | Fact::Draft { blob, .. } => *blob = frame.blob.to_vec(),
+            Fact::Step {
+                note: Some(blob), ..
+            } => *blob = frame.blob.to_vec(),
             Fact::Card { .. } => {}
             _ => assert!(frame.blob.is_empty()),
         }
