@@ -331,6 +331,31 @@ class Story:
         """The two files of a backup."""
         return self.add.safe / f"{name}.age", self.add.safe / f"{name}-keys.age"
 
+    def rehearse(self):
+        """rehearse what is done after a loss, a theft or a move, with what lies in the safe"""
+        add = self.add
+        copy, keys = self.backups("first")
+        saved = ("--from", copy, "--keys", keys, *self.open)
+        add.node("drill", "loss", "--data", add.data, *saved)
+        recovery = ("--recovery", add.safe / "recovery.key")
+        for ceremony in ("rotation", "compromise", "hand-over"):
+            said = add.node("drill", ceremony, "--data", add.data, *recovery)
+            must("The drill succeeded" in said, f"the drill says {said}")
+        must(not (add.data / "drill").exists(), "a copy of the node is left")
+
+    def carry(self):
+        """carry a bundle to the partner by hand, as if no line led there"""
+        add, bali = self.add, self.bali
+        made = add.desk / "for-bali.corridor"
+        add.corridor("bundle", "export", "--to", bali.name, "--out", made, "--everything")
+        brought = bali.desk / "from-add.corridor"
+        shutil.copyfile(made, brought)
+        brought.chmod(0o600)
+        bali.own(brought)
+        bali.corridor("bundle", "inspect", brought)
+        bali.corridor("bundle", "import", brought)
+        add.refused("BUNDLE_FOR_ANOTHER", 7, "bundle", "import", made)
+
     def watched(self):
         """health, doctor and the figures for Prometheus say what is so"""
         add = self.add
@@ -484,5 +509,5 @@ class Story:
 
 STEPS = (
     "install init guarded configure serve tokens pair circles drafts publish proofs entitled revise"
-    " widen withdraw back_up watched lose restore restart rotate upgrade upgrade_older leave end silent"
+    " widen withdraw back_up rehearse carry watched lose restore restart rotate upgrade upgrade_older leave end silent"
 ).split()

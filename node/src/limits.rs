@@ -141,8 +141,8 @@ pub const READ_AT_ONCE: usize = 64;
 pub const READ_BYTES_AT_ONCE: usize = 256 * 1024;
 /// Records looked at that cost as much as a call.
 pub const ROWS_PER_UNIT: u64 = 200;
-/// Calls that the holder of a token has under way at most, and all who show none together; whoever
-/// shows none has a quarter of it.
+/// Calls that the holder of a token has under way at most; all who show none together have twice as
+/// many, and each of them an eighth.
 pub const CALLS_AT_ONCE_MAX: usize = 32;
 /// Callers whose budgets are remembered at one time.
 pub const CALLERS_MAX: usize = 10_000;
@@ -178,8 +178,8 @@ pub const ROWS_SAVED: usize = 512;
 pub const ROWS_SAVED_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a bundle that is brought here: all records of a large RCP several times over.
 pub const BUNDLE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
-/// Between two pieces of a bundle that is brought: whoever is slower lets others go first.
-pub const BUNDLE_PAUSE: Duration = Duration::from_secs(60);
+/// Between two pieces of a file that is brought: whoever is slower lets others go first.
+pub const UPLOAD_PAUSE: Duration = Duration::from_secs(60);
 /// Parts of a bundle between two words on how far it is taken in: some 16 MiB.
 pub const BUNDLE_PARTS_TOLD: u64 = 64;
 /// Messages of an import or an export that wait for a slow caller.

@@ -286,7 +286,9 @@ fn bring_up(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Inside, InitError> {
     ensure_whole(data)?;
-    drill::clean(data)?;
+    if let Err(error) = drill::clean(data) {
+        tracing::error!(%error, "what a drill left is still there; remove it as its owner");
+    }
     let folder = KeyFolder::of(data);
     let keys = folder.read()?;
     let (peer_tls, api_tls) = (Tls::new(&keys.peer)?, api_acceptor(&keys.api)?);

@@ -32,9 +32,9 @@ async fn every_ceremony_is_rehearsed_while_the_node_works() -> Result<()> {
     let before = keys(&office)?;
     for (ceremony, expected) in [
         (Ceremony::Loss, "it signs nothing until somebody says so"),
-        (Ceremony::Rotation, "it made key event 1"),
-        (Ceremony::Compromise, "signed under key event 0 counts only"),
-        (Ceremony::HandOver, "it made key event 1"),
+        (Ceremony::Rotation, "go on under key event 1"),
+        (Ceremony::Compromise, "go on under key event 1"),
+        (Ceremony::HandOver, "go on under key event 1"),
     ] {
         let (played, said) = play(&office, ceremony, None, "recovery.key");
         played?;

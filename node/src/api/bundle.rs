@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 
 use corridor_proto::v1;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -14,7 +14,7 @@ use super::rpc::bundle_service_server::BundleService;
 use super::{Api, audit, names, status};
 use crate::bundles::{BundleError, Bundles, Order, Proved};
 use crate::limits::{
-    BUNDLE_BYTES_MAX, BUNDLE_PARTS_TOLD, BUNDLE_PAUSE, TABLE_CHUNK_BYTES, TABLE_QUEUED,
+    BUNDLE_BYTES_MAX, BUNDLE_PARTS_TOLD, TABLE_CHUNK_BYTES, TABLE_QUEUED, UPLOAD_PAUSE,
 };
 use crate::operate::access::Right;
 
@@ -43,11 +43,17 @@ async fn received(
     let mut file = bundles.file().map_err(status::bundle)?;
     let mut bytes: u64 = 0;
     loop {
-        let next = tokio::time::timeout(BUNDLE_PAUSE, chunks.next()).await;
+        let next = tokio::time::timeout(UPLOAD_PAUSE, chunks.next()).await;
         let Some(chunk) = next.map_err(|_| status::bundle(BundleError::TooSlow))? else {
             break;
         };
         let chunk = chunk?;
+        if chunk.is_empty() {
+            return Err(status::bad_field(
+                "chunk",
+                "is empty; send a piece of the file",
+            ));
+        }
         bytes = bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if bytes > BUNDLE_BYTES_MAX {
             return Err(status::bundle(BundleError::TooLarge(BUNDLE_BYTES_MAX)));
@@ -66,16 +72,18 @@ async fn proved(
     bundles: &Bundles,
     chunks: impl Stream<Item = Result<Vec<u8>, Status>> + Unpin,
     takes_in: bool,
-) -> Result<(File, Proved), Status> {
+) -> Result<(File, Proved, OwnedMutexGuard<()>), Status> {
     let file = received(bundles, chunks).await?;
+    // While a file comes, slowly, others may be read; whoever hangs up ends no reading.
+    let alone = bundles.alone().map_err(status::bundle)?;
     let bundles = bundles.clone();
-    let (file, proved) = apart(move || {
+    let proved = apart(move || {
         let proved = bundles.prove(&file, takes_in)?;
-        Ok((file, proved))
-    })
-    .await?;
-    audit::about(names::rcp(&proved.sender()));
-    Ok((file, proved))
+        Ok((file, proved, alone))
+    });
+    let proved = proved.await?;
+    audit::about(names::rcp(&proved.1.sender()));
+    Ok(proved)
 }
 
 /// Hands a bundle over in pieces.
@@ -151,9 +159,8 @@ impl BundleService for Api {
         request: Request<Streaming<v1::InspectBundleRequest>>,
     ) -> Result<Response<v1::InspectBundleResponse>, Status> {
         self.allow(request.metadata(), Right::Read)?;
-        let _alone = self.bundles.alone().map_err(status::bundle)?;
         let chunks = request.into_inner().map(|part| part.map(|part| part.chunk));
-        let (file, proved) = proved(&self.bundles, chunks, false).await?;
+        let (file, proved, _alone) = proved(&self.bundles, chunks, false).await?;
         let told = self.bundles.tell(&file, &proved).map_err(status::bundle)?;
         Ok(Response::new(v1::InspectBundleResponse {
             bundle: Some(told),
@@ -165,11 +172,10 @@ impl BundleService for Api {
         request: Request<Streaming<v1::ImportBundleRequest>>,
     ) -> Result<Response<Self::ImportBundleStream>, Status> {
         self.allow(request.metadata(), Right::Administer)?;
-        let alone = self.bundles.alone().map_err(status::bundle)?;
         let chunks = request.into_inner().map(|part| part.map(|part| part.chunk));
         // Before the answer begins: what is no bundle for us is refused, and the audit knows whose
         // it is.
-        let (file, proved) = proved(&self.bundles, chunks, true).await?;
+        let (file, proved, alone) = proved(&self.bundles, chunks, true).await?;
         let (sender, receiver) = mpsc::channel(TABLE_QUEUED);
         let bundles = self.bundles.clone();
         tokio::spawn(async move {

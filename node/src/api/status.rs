@@ -210,7 +210,7 @@ pub fn table(error: TableError) -> Status {
                            cause in its log";
             return with_reason(Code::Internal, "FILE", message.to_owned());
         }
-        TableError::Read(_) => (Code::InvalidArgument, "NO_TABLE"),
+        TableError::TooSlow | TableError::Read(_) => (Code::InvalidArgument, "NO_TABLE"),
     };
     with_reason(code, reason, error.to_string())
 }

@@ -9,17 +9,24 @@ use corridor_proto::{RecordId, v1};
 use corridor_rules::Reader;
 use corridor_tables::limits::TEXT_BYTES_MAX;
 use corridor_tables::{KINDS, Language, Options, write};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::budgets::Charge;
+use super::record::LOOK;
 use super::rpc::table_service_server::TableService;
 use super::{Api, audit, names, status};
-use crate::limits::{TABLE_CHUNK_BYTES, TABLE_QUEUED};
+use crate::limits::{TABLE_CHUNK_BYTES, TABLE_QUEUED, UPLOAD_PAUSE};
 use crate::operate::access::Right;
 use crate::operate::files::FileError;
 use crate::tables::{Notes, Plan, Selection, TableError, Tables, export, import, undo};
+
+/// Columns that may be named as left out: a table has no more.
+const LEFT_OUT_MAX: usize = 256;
 
 /// Answers as they come.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -46,7 +53,14 @@ fn kind(field: &str, word: &str) -> Result<Kind, Status> {
 }
 
 fn kinds(words: &[String]) -> Result<Vec<Kind>, Status> {
-    words.iter().map(|word| kind("kinds", word)).collect()
+    let mut kinds = Vec::new();
+    for word in words {
+        let kind = kind("kinds", word)?;
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
 }
 
 /// What runs in a thread of its own, and what it says of one that broke: the crates that read
@@ -70,6 +84,10 @@ async fn apart<T: Send + 'static>(
 
 /// What is to be imported.
 fn plan(header: v1::ImportHeader, by: String) -> Result<Plan, Status> {
+    if header.leave_out.len() > LEFT_OUT_MAX {
+        let what = format!("names more than {LEFT_OUT_MAX} columns");
+        return Err(status::bad_field("header.leave_out", &what));
+    }
     let kind = match header.kind.as_str() {
         "" => None,
         word => Some(kind("header.kind", word)?),
@@ -97,6 +115,7 @@ async fn take(
     mut parts: Streaming<v1::ImportRecordsRequest>,
     sender: Sender<v1::ImportRecordsResponse>,
 ) -> Result<v1::Import, Status> {
+    let _upload = tables.upload().map_err(status::table)?;
     let folder = tables.notes.folder();
     let folder = folder
         .map_err(|error| status::table(error.into()))?
@@ -105,7 +124,10 @@ async fn take(
     // Without a name: nothing of it stays behind, whatever happens.
     let mut file = tempfile::tempfile_in(&folder).map_err(io)?;
     let mut bytes: u64 = 0;
-    while let Some(message) = parts.message().await? {
+    loop {
+        let message = tokio::time::timeout(UPLOAD_PAUSE, parts.message()).await;
+        let message = message.map_err(|_| status::table(TableError::TooSlow))??;
+        let Some(message) = message else { break };
         let Some(Part::Chunk(chunk)) = message.part else {
             return Err(status::bad_field(
                 "chunk",
@@ -132,8 +154,11 @@ async fn take(
     .await
 }
 
-/// Hands over a file in pieces.
+/// Hands over a file in pieces, as long as the caller's token is that of one who may see it.
 struct Pieces {
+    api: Api,
+    metadata: MetadataMap,
+    reader: Reader,
     sender: Sender<v1::ExportRecordsResponse>,
     waiting: Vec<u8>,
 }
@@ -148,8 +173,21 @@ impl Pieces {
             chunk,
             ..Default::default()
         };
-        let sent = self.sender.blocking_send(Ok(answer));
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        loop {
+            let reader = self.api.reader(&self.metadata).ok();
+            if reader != Some(self.reader) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            let place = tokio::time::timeout(LOOK, self.sender.reserve());
+            match Handle::current().block_on(place) {
+                Ok(Ok(place)) => {
+                    place.send(Ok(answer));
+                    return Ok(());
+                }
+                Ok(Err(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Err(_) => {}
+            }
+        }
     }
 }
 
@@ -270,19 +308,27 @@ impl TableService for Api {
         if request.get_ref().drafts {
             self.allow(request.metadata(), Right::Draft)?;
         }
+        let (charge, metadata) = (Charge::of_call(&request), request.metadata().clone());
         let selection = selection(request.into_inner(), reader)?;
         let (sender, receiver) = mpsc::channel(TABLE_QUEUED);
         let desk = self.desk.clone();
+        let mut pieces = Pieces {
+            api: self.clone(),
+            metadata,
+            reader,
+            sender: sender.clone(),
+            waiting: Vec::new(),
+        };
         tokio::spawn(async move {
-            let mut pieces = Pieces {
-                sender: sender.clone(),
-                waiting: Vec::new(),
-            };
             let ended = apart(move || export(&desk, &selection, &mut pieces)).await;
-            let last = ended.map(|(records, left_out)| v1::ExportRecordsResponse {
-                chunk: Vec::new(),
-                records,
-                left_out,
+            let last = ended.map(|(records, left_out)| {
+                let rows = usize::try_from(records.saturating_add(left_out)).unwrap_or(usize::MAX);
+                charge.iter().for_each(|charge| charge.looked_at(rows));
+                v1::ExportRecordsResponse {
+                    chunk: Vec::new(),
+                    records,
+                    left_out,
+                }
             });
             let _ = sender.send(last).await;
         });

@@ -146,6 +146,10 @@ impl Bundles {
         if !now {
             return Err(lost());
         }
+        // The last parts may have waited long for whoever takes them.
+        if !in_context(&self.exchange, |context| writing.holds(context)) {
+            return Err(lost());
+        }
         let (end, parts) = writer.end(&key)?;
         output.write_all(&end).map_err(BundleError::Output)?;
         let output = output.finish().map_err(BundleError::Output)?;

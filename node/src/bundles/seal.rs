@@ -1,6 +1,6 @@
 //! Encryption of bundles: age, to the X25519 key of a card.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
 use std::str::FromStr;
 
 use age::stream::{StreamReader, StreamWriter};
@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 use crate::operate::files::FileError;
 use crate::operate::keys::KeyFolder;
 
+/// Bytes of the header of the encryption: one recipient, and what age adds at random.
+const HEADER_BYTES_MAX: u64 = 4_096;
+/// How its last line begins.
+const HEADER_END: &[u8] = b"\n--- ";
 /// What the texts of keys begin with in age.
 const PUBLIC: &str = "age";
 const SECRET: &str = "age-secret-key-";
@@ -52,14 +56,25 @@ pub fn identity(keys: &KeyFolder) -> Result<x25519::Identity, SealError> {
     x25519::Identity::from_str(&text).map_err(|_| SealError::Key)
 }
 
-/// The clear text of what was encrypted to this node.
+/// The clear text of what was encrypted to this node. The header of the encryption is looked at
+/// first: its reader takes one of any length.
 ///
 /// # Errors
 /// What age says: [`DecryptError::NoMatchingKeys`] for what is another's.
-pub fn decrypt<R: BufRead>(
+pub fn decrypt<R: BufRead + Seek>(
     identity: &x25519::Identity,
-    input: R,
+    mut input: R,
 ) -> Result<StreamReader<R>, DecryptError> {
+    let mut head = Vec::new();
+    let begin = input.stream_position()?;
+    input
+        .by_ref()
+        .take(HEADER_BYTES_MAX)
+        .read_to_end(&mut head)?;
+    input.seek(SeekFrom::Start(begin))?;
+    if !head.windows(HEADER_END.len()).any(|at| at == HEADER_END) {
+        return Err(DecryptError::InvalidHeader);
+    }
     let identities = std::iter::once(identity as &dyn Identity);
     Decryptor::new_buffered(input)?.decrypt(identities)
 }
@@ -67,7 +82,7 @@ pub fn decrypt<R: BufRead>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
+    use std::io::Cursor;
 
     #[test]
     fn what_is_encrypted_to_a_card_opens_with_its_key_alone() {
@@ -81,11 +96,24 @@ mod tests {
             let text = text(SECRET, &secret).expect("text").to_ascii_uppercase();
             let identity = x25519::Identity::from_str(&text).expect("identity");
             let mut clear = String::new();
-            let mut input = decrypt(&identity, file.as_slice())?;
+            let mut input = decrypt(&identity, Cursor::new(&file))?;
             input.read_to_string(&mut clear).map_err(DecryptError::Io)?;
             Ok::<_, DecryptError>(clear)
         };
         assert_eq!(open(secret).expect("opens"), "words");
         assert!(matches!(open([8; 32]), Err(DecryptError::NoMatchingKeys)));
+    }
+
+    /// The reader of the header goes over all of it again with each line, and holds all of it.
+    #[test]
+    fn a_header_without_end_is_not_read() {
+        let identity = x25519::Identity::generate();
+        let mut file = b"age-encryption.org/v1\n".to_vec();
+        while file.len() < 1 << 20 {
+            file.extend(b"-> X\nAAAA\n");
+        }
+        file.extend(HEADER_END);
+        let opened = decrypt(&identity, Cursor::new(&file));
+        assert!(matches!(opened, Err(DecryptError::InvalidHeader)));
     }
 }

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::ops::ControlFlow;
 
 use corridor_proto::bundle::Part;
-use corridor_proto::charter::Charter;
 use corridor_proto::{LogId, RcpId, Refusal, StartNumber, v1};
 use corridor_rules::PeerState;
 use corridor_rules::bundle::Lead;
@@ -29,7 +28,6 @@ struct Taking<'a> {
     bundles: &'a Bundles,
     link: Link,
     sender: RcpId,
-    charter: &'a Charter,
     /// Whether it is no copy of an older one: then its start number is noted.
     is_news: bool,
     leads: BTreeMap<LogId, Lead>,
@@ -62,7 +60,6 @@ impl Bundles {
             bundles: self,
             link: Link::on_paper(sender),
             sender,
-            charter: &charter,
             is_news: look.is_news(),
             leads: look.leads(),
             refused: Vec::new(),
@@ -198,8 +195,14 @@ impl Taking<'_> {
         done(Handle::current().block_on(taken))
     }
 
+    /// Judges records by the charter of the RCP whose log names them, whoever wrote the file.
     fn judge(&self, unverified: Unverified) -> Result<Vec<Input>, BundleError> {
-        let judged = judge(self.charter, unverified);
+        let store = &self.bundles.exchange.store;
+        let charter = store.read(|view| view.charter(&unverified.owner).cloned());
+        let Some(charter) = charter else {
+            return Ok(Vec::new());
+        };
+        let judged = judge(&charter, unverified);
         let taken = take_in_judged(&self.bundles.exchange, self.sender, judged);
         done(Handle::current().block_on(taken))
     }

@@ -7,9 +7,8 @@
 //! Whoever takes one out or alters one breaks the chain at that line; whoever can write the file
 //! may also write all of it anew, and is found out by a hash that somebody noted earlier.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::files::{FileError, give};
+use super::files::{FileError, open_to_append};
 use crate::limits::AUDIT_LINE_BYTES_MAX;
 
 /// Name of the file in the data folder.
@@ -117,15 +116,8 @@ impl Audit {
     pub fn note(&self, entry: &Entry) -> Result<(), FileError> {
         let mut known = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let io = |source| FileError::io(&self.path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&self.path)
-            .map_err(io)?;
+        let mut file = open_to_append(&self.path).map_err(io)?;
         file.lock().map_err(io)?;
-        give(&file, &self.path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
         let end = match *known {
             Some(end) if end.bytes == bytes => end,

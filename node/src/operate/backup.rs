@@ -22,7 +22,9 @@ use zeroize::Zeroizing;
 
 use super::audit::FILE as AUDIT;
 use super::config::Config;
-use super::files::{FileError, create_folder, read_secret, rename, replace_secret, write_secret};
+use super::files::{
+    FileError, create_folder, read_secret, rename, replace_secret, wipe, write_secret,
+};
 use super::init::write_profile;
 use super::keys::KeyFolder;
 use crate::edge;
@@ -351,7 +353,7 @@ pub fn restore_node(
     store.close()?;
     if signs != Some(public) {
         // Nothing here is wanted as it is: the next attempt begins with an empty folder.
-        fs::remove_dir_all(data).map_err(|source| FileError::io(data, source))?;
+        wipe(data).map_err(|source| FileError::io(data, source))?;
         return Err(Error::OtherKeys(contents.rcp.to_string()));
     }
     let api = KeyFolder::of(data).read()?.api.hash()?.to_string();

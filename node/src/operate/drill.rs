@@ -2,24 +2,19 @@
 //!
 //! The copy lies in a folder within the data folder, where what protects the one protects the
 //! other, and is overwritten in the end; one that a crash left is overwritten by the next drill and
-//! by the next start of the node. **Invariant:** the node itself is only read, and the copy never
-//! speaks to anybody.
+//! by the next start of the node. **Invariant:** the node itself is only read, the copy never
+//! speaks to anybody, and no rotation that could be carried out lies on a disk.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read, repeat};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use corridor_rules::desk::Wish;
-use corridor_store::{Item, Report, Signer, StoreError, free_bytes, look, open, verify_store};
+use corridor_proto::charter::Charter;
+use corridor_store::{Report, StoreError, free_bytes, look, verify_store};
 
 use super::backup::{self, Lock};
-use super::files::{FileError, create_folder};
-use super::init::InitError;
-use super::keys::KeyFolder;
-use super::rotate::rotate;
+use super::files::{FileError, create_folder, is_roots_hand_in, wipe};
+use super::init::{InitError, fresh_key};
+use super::rotate::rotation;
 use super::snapshot::bytes_in;
-use crate::edge;
 
 /// Name of the folder in the data folder.
 const FOLDER: &str = "drill";
@@ -84,6 +79,9 @@ pub enum DrillError {
     /// A rotation needs the key from the safe.
     #[error("name the file with the recovery key (--recovery): this drill tries it")]
     NoRecovery,
+    /// The folder is another user's.
+    #[error("{} is another user's; run this as that user, with sudo -u", .0.display())]
+    AnothersFolder(PathBuf),
     /// What was saved is another node's.
     #[error("this backup and these keys are of {0}, not of this node")]
     Another(String),
@@ -107,6 +105,9 @@ pub fn rehearse(
         (true, recovery) => recovery,
         (false, _) => None,
     };
+    if is_roots_hand_in(data) {
+        return Err(DrillError::AnothersFolder(data.to_owned()));
+    }
     clean(data)?;
     let needed = bytes_in(&data.join("journal")).saturating_mul(COPIES);
     match free_bytes(data) {
@@ -146,31 +147,26 @@ fn play(
     let Some(recovery) = recovery else {
         return Ok(());
     };
-    sign(&copy)?;
-    tell("Its logs were restarted, as by corridor recover sign.");
     let charter = model.known.get(&me).map(|known| &known.charter);
-    let present = charter.map_or(0, corridor_proto::charter::Charter::current_seq);
-    let since = (ceremony == Ceremony::Compromise).then_some(present);
-    let seq = rotate(&copy, recovery, &folder.join("recovery.key"), since)?;
+    let seq = try_recovery(charter, recovery, ceremony == Ceremony::Compromise)?;
     tell(&format!(
-        "The recovery key is the present one: it made key event {seq} and a new recovery key."
+        "The recovery key is the present one: with it the node would go on under key event {seq}."
     ));
-    if since.is_some() {
-        tell(&format!(
-            "What was signed under key event {present} counts only as far as partners had it."
-        ));
-    }
-    sound(&copy, tell)
+    Ok(())
 }
 
-/// Lets the copy sign. What it signs is seen by nobody.
-fn sign(copy: &Path) -> Result<(), DrillError> {
-    let signer = Arc::new(Signer::new(KeyFolder::of(copy).read()?.signing));
-    let (store, _) = open(copy, signer, &mut |_, _| {})?;
-    let restarted = store.append_blocking(Item::Wish(Wish::Restart), edge::now());
-    store.close()?;
-    restarted?;
-    Ok(())
+/// Makes the rotation in memory: on a disk it would be somebody's chance to make it before us.
+fn try_recovery(
+    charter: Option<&Charter>,
+    recovery: &Path,
+    is_compromised: bool,
+) -> Result<u32, DrillError> {
+    let charter = charter.ok_or_else(|| DrillError::Unsound("it has no charter".to_owned()))?;
+    let io = |source| FileError::io(recovery, source);
+    let (signing, next) = (fresh_key().map_err(io)?, fresh_key().map_err(io)?);
+    let since = is_compromised.then_some(charter.current_seq());
+    let rotated = rotation(charter, recovery, &signing, &next, since)?;
+    Ok(rotated.1.current_seq())
 }
 
 /// A backup and the keys of this moment, locked with a key that nobody keeps.
@@ -202,26 +198,10 @@ fn sound(copy: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), DrillError> {
 /// [`FileError`].
 pub fn clean(data: &Path) -> Result<(), FileError> {
     let folder = data.join(FOLDER);
-    let io = |source| FileError::io(&folder, source);
-    if !folder.exists() {
-        return Ok(());
-    }
-    overwrite(&folder).map_err(io)?;
-    fs::remove_dir_all(&folder).map_err(io)
-}
-
-fn overwrite(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            overwrite(&entry.path())?;
-        } else if kind.is_file() {
-            let mut file = OpenOptions::new().write(true).open(entry.path())?;
-            let length = file.metadata()?.len();
-            std::io::copy(&mut repeat(0).take(length), &mut file)?;
-            file.sync_all()?;
+    match wipe(&folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::io(&folder, source))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }

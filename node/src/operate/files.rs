@@ -1,7 +1,7 @@
 //! Files that hold secrets: made once, for this user alone, and refused if others can read them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -96,11 +96,70 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// Gives what root made to the owner of its folder.
+/// Opens a file of a node to write behind its end, and makes it if there is none. Only a file of
+/// its own by this one name: root may write for a node whose folder is somebody else's.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn give(file: &File, path: &Path) -> io::Result<()> {
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).mode(0o600);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => {
+            give(&file, path)?;
+            return Ok(file);
+        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
+    }
+    let file = options.open(path)?;
+    own(&file, path)?;
+    Ok(file)
+}
+
+/// That an open file is the one by this name, and has no other.
+fn own(file: &File, path: &Path) -> io::Result<()> {
+    let (open, named) = (file.metadata()?, fs::symlink_metadata(path)?);
+    let is_same = (open.dev(), open.ino()) == (named.dev(), named.ino());
+    if is_same && named.is_file() && named.nlink() == 1 {
+        return Ok(());
+    }
+    Err(io::Error::other("is a link; nothing is written through it"))
+}
+
+/// Overwrites all files below a folder with zeros, durably, and removes it with them. Links are
+/// removed, and what they lead to is left alone.
+///
+/// # Errors
+/// What the system says; what is left is tried again the next time.
+pub(super) fn wipe(folder: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(folder)?.is_dir() {
+        return fs::remove_file(folder);
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let kind = fs::symlink_metadata(&path)?;
+        if kind.is_dir() {
+            wipe(&path)?;
+        } else if kind.is_file() {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            own(&file, &path)?;
+            io::copy(&mut io::repeat(0).take(kind.len()), &mut file)?;
+            file.sync_all()?;
+        }
+    }
+    fs::remove_dir_all(folder)
+}
+
+/// Whether this is root, and the folder is somebody else's: what is done in it then follows
+/// whatever its owner puts there.
+pub(super) fn is_roots_hand_in(folder: &Path) -> bool {
+    let uid = |path: &Path| fs::metadata(path).map(|found| found.uid());
+    uid(Path::new("/proc/self")).is_ok_and(|me| me == 0) && uid(folder).is_ok_and(|of| of != 0)
+}
+
+/// Gives what root made to the owner of its folder.
+fn give(file: &File, path: &Path) -> io::Result<()> {
     let (made, folder) = (file.metadata()?, fs::metadata(folder_of(path))?);
     if made.uid() != 0 || folder.uid() == 0 {
         return Ok(());
@@ -183,6 +242,38 @@ mod tests {
         replace_secret(&path, b"of the node").expect("replaced");
         assert_eq!(owner(&path), 12_345);
         assert_eq!(read_secret(&path).expect("read"), b"of the node");
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let folder = tempfile::tempdir().expect("folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("other"), "of others").expect("written");
+        fs::create_dir(at("away")).expect("made");
+        fs::write(at("away/kept"), "kept").expect("written");
+        std::os::unix::fs::symlink(at("other"), at("audit.log")).expect("linked");
+        assert!(open_to_append(&at("audit.log")).is_err(), "a link");
+        fs::remove_file(at("audit.log")).expect("removed");
+        fs::hard_link(at("other"), at("audit.log")).expect("linked");
+        assert!(open_to_append(&at("audit.log")).is_err(), "another name");
+        fs::remove_file(at("audit.log")).expect("removed");
+        for line in ["one", "two"] {
+            let file = open_to_append(&at("audit.log"));
+            file.expect("its own")
+                .write_all(line.as_bytes())
+                .expect("written");
+        }
+        assert_eq!(fs::read(at("audit.log")).expect("read"), b"onetwo");
+
+        fs::create_dir(at("drill")).expect("made");
+        std::os::unix::fs::symlink(at("away"), at("drill/within")).expect("linked");
+        fs::write(at("drill/copy"), "a text").expect("written");
+        wipe(&at("drill")).expect("wiped");
+        std::os::unix::fs::symlink(at("away"), at("drill")).expect("linked");
+        wipe(&at("drill")).expect("the link is gone");
+        assert!(!at("drill").exists());
+        assert_eq!(fs::read(at("away/kept")).expect("read"), b"kept");
+        assert_eq!(fs::read(at("other")).expect("read"), b"of others");
     }
 
     #[test]

@@ -84,25 +84,14 @@ fn decide(
     if current.to_bytes() != store.key().public_bytes() {
         return Err(InitError::HalfRotated(data.to_owned()));
     }
-    let old_recovery = read_recovery(recovery)?;
     let (signing, next_recovery) = (fresh_key().map_err(io)?, fresh_key().map_err(io)?);
-    let next = next_recovery.public_bytes();
-    let event = SignedKeyEvent::rotation(
+    let (event, charter) = rotation(
         &known.charter,
-        &old_recovery,
+        recovery,
         &signing,
-        &next,
+        &next_recovery,
         compromised_since,
-    );
-    let mut charter = known.charter.clone();
-    let pushed = event.and_then(|event| charter.push(event.clone()).map(|()| event));
-    let event = pushed.map_err(|refusal| match refusal.reason {
-        Reason::WrongRecoveryKey => InitError::File(FileError::Content {
-            path: recovery.to_owned(),
-            what: "the present recovery key of this node",
-        }),
-        _ => refusal.into(),
-    })?;
+    )?;
     let serial = known.card.as_ref().map_or(0, |card| card.card().serial);
     let card = sign_card(data, &charter, config, &signing, serial, edge::now())?;
     let wish = Wish::Rotate { event, card };
@@ -123,6 +112,33 @@ fn decide(
         signing: Arc::new(signing),
         next_recovery,
     })
+}
+
+/// The key event that replaces the signing key with the key in `recovery`, and the charter with it.
+/// Nothing is written.
+///
+/// # Errors
+/// [`InitError`] if that is not the present recovery key.
+pub(super) fn rotation(
+    charter: &Charter,
+    recovery: &Path,
+    signing: &SecretKey,
+    next_recovery: &SecretKey,
+    compromised_since: Option<u32>,
+) -> Result<(SignedKeyEvent, Charter), InitError> {
+    let old = read_recovery(recovery)?;
+    let next = next_recovery.public_bytes();
+    let event = SignedKeyEvent::rotation(charter, &old, signing, &next, compromised_since);
+    let mut charter = charter.clone();
+    let pushed = event.and_then(|event| charter.push(event.clone()).map(|()| event));
+    let event = pushed.map_err(|refusal| match refusal.reason {
+        Reason::WrongRecoveryKey => InitError::File(FileError::Content {
+            path: recovery.to_owned(),
+            what: "the present recovery key of this node",
+        }),
+        _ => refusal.into(),
+    })?;
+    Ok((event, charter))
 }
 
 impl Rotation {

@@ -140,19 +140,17 @@ fn write(
 /// The records that are asked for.
 fn keys(desk: &Desk, selection: &Selection) -> Result<Vec<RecordKey>, TableError> {
     if !selection.names.is_empty() {
-        let found = look(desk, selection, &selection.names);
-        let missing = selection
-            .names
-            .iter()
-            .zip(found)
-            .find(|(_, found)| found.is_none());
-        return match missing {
-            None => Ok(selection.names.clone()),
-            Some((key, _)) => {
+        let names: BTreeSet<RecordKey> = selection.names.iter().copied().collect();
+        let names: Vec<RecordKey> = names.into_iter().collect();
+        for some in names.chunks(LOOKS_AT_ONCE) {
+            let found = look(desk, selection, some);
+            let missing = some.iter().zip(found).find(|(_, found)| found.is_none());
+            if let Some((key, _)) = missing {
                 let name = format!("rcps/{}/records/{}", key.rcp, key.record);
-                Err(TableError::NotFound("record", name))
+                return Err(TableError::NotFound("record", name));
             }
-        };
+        }
+        return Ok(names);
     }
     let now = edge::now();
     let is_wanted = |key: &RecordKey| selection.parent.is_none_or(|rcp| rcp == key.rcp);

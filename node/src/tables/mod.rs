@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use corridor_tables::ReadError;
 use corridor_tables::write::WriteError;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::desk::{Desk, DeskError};
 use crate::operate::files::FileError;
@@ -45,6 +45,9 @@ pub enum TableError {
     /// An import, or the undoing of one, is under way.
     #[error("another import is under way; wait until it has ended")]
     Busy,
+    /// Nothing more of the file comes.
+    #[error("the file stopped coming; bring it again")]
+    TooSlow,
     /// What an import made is not as it made it.
     #[error(
         "{count} of the drafts of this import were changed or shared since, such as {record}; \
@@ -71,7 +74,11 @@ pub struct Tables {
     /// The notes of the last imports.
     pub notes: Notes,
     busy: Arc<Mutex<()>>,
+    uploads: Arc<Semaphore>,
 }
+
+/// Files that come at one time.
+const UPLOADS_MAX: usize = 2;
 
 impl Tables {
     /// Those of the node in `data`.
@@ -80,7 +87,17 @@ impl Tables {
             desk,
             notes: Notes::of(data),
             busy: Arc::default(),
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
         }
+    }
+
+    /// The right to bring a file: few at a time have it.
+    ///
+    /// # Errors
+    /// [`TableError::Busy`].
+    pub fn upload(&self) -> Result<OwnedSemaphorePermit, TableError> {
+        let permit = Arc::clone(&self.uploads).try_acquire_owned();
+        permit.map_err(|_| TableError::Busy)
     }
 
     /// The right to change imports: one at a time has it.

@@ -24,6 +24,15 @@ pub enum Value {
 pub(crate) type Wrong = String;
 
 impl Value {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Text(text) | Self::Day(text) => u64::try_from(text.len()).unwrap_or(u64::MAX),
+            Self::List(values) => values.iter().map(Self::bytes).sum(),
+            Self::Number(_) | Self::Flag(_) | Self::Wrong(_) => 0,
+        }
+    }
+
     /// As a text: numbers as they were typed, as far as that is known.
     pub(crate) fn text(&self) -> Result<String, Wrong> {
         let text = match self {

@@ -17,6 +17,8 @@ pub const PARTS_MAX: usize = 1_024;
 pub const ROWS_MAX: u32 = 50_000;
 /// Columns of a table: every column of a kind in three languages.
 pub const COLUMNS_MAX: u32 = 256;
+/// Bytes of all cells together.
+pub const WORKBOOK_TEXTS_MAX: u64 = 256 * 1024 * 1024;
 /// Characters of a cell: what Excel allows.
 pub const CELL_CHARS_MAX: usize = 32_767;
 /// Entries of a list in JSON.

@@ -97,7 +97,7 @@ pub fn read<F: IoRead + Seek>(
     let names = read::sheets(file, found)?;
     let chosen = choose(&names, options)?;
     let mut table = Table {
-        options,
+        left_out: options.leave_out.iter().map(|one| fold(one)).collect(),
         visit,
         chosen: &chosen,
         sheet: "".into(),
@@ -250,7 +250,8 @@ enum State {
 }
 
 struct Table<'a> {
-    options: &'a Options,
+    /// Columns that may be left out, folded.
+    left_out: BTreeSet<String>,
     visit: &'a mut dyn FnMut(Item) -> bool,
     chosen: &'a BTreeMap<String, Kind>,
     sheet: Arc<str>,
@@ -383,8 +384,7 @@ impl Table<'_> {
     }
 
     fn may_be_left_out(&self, header: &str) -> bool {
-        let named = |one: &String| fold(one) == fold(header);
-        self.options.leave_out.iter().any(named)
+        self.left_out.contains(&fold(header))
     }
 
     fn body(&mut self, heads: &Heads, raw: Raw) -> Result<(), ReadError> {

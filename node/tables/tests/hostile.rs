@@ -208,6 +208,40 @@ fn what_a_workbook_claims_makes_no_room() {
     assert!(outcome(&xlsx(NO_STRINGS, "<worksheet>"), &Options::default()).is_err());
 }
 
+/// A small file in which many cells have the same long text, or many rows the same cells.
+#[test]
+fn what_cells_share_is_counted_for_each_of_them() {
+    let long = |bytes: usize| format!("<sst><si><t>{}</t></si></sst>", "x".repeat(bytes));
+    let cells: String = (0..200)
+        .map(|at| {
+            let (first, second) = (at / 26, b'A' + at % 26);
+            let first = (first > 0).then(|| char::from(b'@' + first));
+            let first = first.map(String::from).unwrap_or_default();
+            let column = first + &String::from(char::from(second));
+            format!("<c r=\"{column}ROW\" t=\"s\"><v>0</v></c>")
+        })
+        .collect();
+    let rows: String = (1..40)
+        .map(|row: u32| {
+            let row = row.to_string();
+            format!("<row r=\"{row}\">{}</row>", cells.replace("ROW", &row))
+        })
+        .collect();
+    let rows = sheet(&rows);
+    let told = outcome(&xlsx(&long(4_000_000), &rows), &Options::default());
+    assert!(told.is_ok(), "each of them is cut off: {told:?}");
+    let why = refused(&xlsx(&long(200_000), &rows));
+    assert!(why.contains("bytes in its cells"), "{why}");
+    let text = "x".repeat(100_000);
+    let repeated = row(&[&text, "en"]).replacen(
+        "<table:table-row>",
+        "<table:table-row table:number-rows-repeated=\"40000\">",
+        1,
+    );
+    let why = refused(&ods(&table(&(row(&["title", "language"]) + &repeated))));
+    assert!(why.contains("bytes in its cells"), "{why}");
+}
+
 #[test]
 fn what_an_ods_repeats_makes_no_room_and_one_that_is_cut_off_ends() {
     let head = row(&["title", "language"]);

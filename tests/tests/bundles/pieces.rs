@@ -18,7 +18,7 @@ pub fn clear(receiver: &Office, file: &[u8]) -> Result<Vec<u8>> {
     let key = seal::identity(&KeyFolder::of(&receiver.data()));
     let key = key.map_err(|error| anyhow::anyhow!("{error:?}"))?;
     let mut clear = Vec::new();
-    seal::decrypt(&key, file)?.read_to_end(&mut clear)?;
+    seal::decrypt(&key, std::io::Cursor::new(file))?.read_to_end(&mut clear)?;
     Ok(clear)
 }
 

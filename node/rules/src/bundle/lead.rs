@@ -6,6 +6,7 @@
 //! are found, or they are not one history.
 
 use corridor_proto::checkpoint::Checkpoint;
+use corridor_proto::limits::ORDINAL_MAX;
 use corridor_proto::tree::{Tree, leaf_hash};
 use corridor_proto::{LogId, RcpId, v1, wire};
 
@@ -31,6 +32,9 @@ impl Lead {
 
     /// Takes the lines of a package in; those that do not follow are passed over.
     pub fn note(&mut self, package: &v1::Package) {
+        if package.from > ORDINAL_MAX {
+            return; // no log is so long: it is refused
+        }
         for (index, line) in (package.from..).zip(&package.lines) {
             if index == self.tree.size() && index < self.head.size {
                 self.tree.push(leaf_hash(line));

@@ -110,6 +110,14 @@ impl Writing {
         self.evidence
     }
 
+    /// Whether the receiver may still have all that was written, and the node still signs.
+    pub fn holds(&self, context: &Context<'_>) -> bool {
+        let reader = Reader::Peer(self.peer);
+        let reads = |id: &LogId| reads(context.model, id, &reader, context.now);
+        let signs = context.model.signing_stopped.is_none();
+        signs && !self.link.has_lost_a_right(context) && self.logs.iter().all(|log| reads(&log.log))
+    }
+
     /// The next parts, as the node is now; `None` once all is written.
     ///
     /// # Errors
@@ -125,9 +133,7 @@ impl Writing {
         };
         let outputs = self.link.handle(input, context);
         // What it was told of before it lost a right would be handed over after that.
-        let reader = Reader::Peer(self.peer);
-        let reads = |id: &LogId| reads(context.model, id, &reader, context.now);
-        if self.link.has_lost_a_right(context) || !self.logs.iter().all(|log| reads(&log.log)) {
+        if !self.holds(context) {
             return Err(Lost);
         }
         let mut parts = Vec::new();

@@ -55,7 +55,8 @@ pub fn judge(charter: &Charter, unverified: Unverified) -> Judged {
             Err(refusal) => Err((refusal, false)),
             Ok(record) => record.verify(charter).map_err(|refusal| {
                 let is_authors = refusal != Refusal::new("record body", Reason::WrongHash);
-                (refusal, is_authors)
+                // By another's charter nothing is judged for ever.
+                (refusal, is_authors && charter.rcp() == owner)
             }),
         };
         match verdict {

@@ -57,6 +57,12 @@ impl Link {
             self.to_grant = self.to_grant.saturating_add(bytes);
         }
         let verdict = match frame {
+            // A file asks for nothing, and nobody answers it.
+            Frame::Pull(_) | Frame::Want(_) | Frame::Gone(_) | Frame::Credit(_)
+                if self.on_paper =>
+            {
+                Ok(())
+            }
             Frame::Pull(pull) => self.pull(&pull, context, out),
             Frame::Package(package) => self.package(package, context, out),
             Frame::Want(want) => self.want(&want, context),
@@ -210,6 +216,10 @@ impl Link {
         let id = LogId::from_slice(&message.log)?;
         let unasked = Refusal::new("record", Reason::NotEntitled);
         let following = self.following.get_mut(&id).ok_or(unasked)?;
+        if self.on_paper && following.owner != self.peer {
+            // Logs of others are not passed on in files.
+            return Ok(());
+        }
         let mut evidence = Vec::new();
         let missing = context.model.logs.get(&id).filter(|_| self.on_paper);
         let mut records = Vec::with_capacity(message.records.len());

@@ -30,6 +30,7 @@ use crate::desk::{self, Shown};
 use crate::edge;
 use crate::operate::access::Right;
 use stream::Caller;
+pub use stream::LOOK;
 
 fn missing(name: &str) -> Status {
     status::not_found("record", name)

@@ -9,6 +9,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use super::{File, Piece, Raw, ReadError, Visit, begin};
 use crate::cell::Value;
+use crate::limits::COLUMNS_MAX;
 use crate::write::csv::unguarded;
 
 /// What divides the values of a line.
@@ -100,7 +101,10 @@ pub(super) fn rows(
         number = number.saturating_add(1);
         let cells = record.iter().zip(0_u32..);
         let cells = cells.filter(|(text, _)| !text.trim().is_empty());
+        // One more than may be is enough to be refused.
+        let most = usize::try_from(COLUMNS_MAX).unwrap_or(usize::MAX);
         let cells: Vec<_> = cells
+            .take(most.saturating_add(1))
             .map(|(text, column)| (column, Value::Text(unguarded(text).to_owned())))
             .collect();
         if !cells.is_empty() {

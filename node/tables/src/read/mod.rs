@@ -14,7 +14,9 @@ use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::cell::Value;
-use crate::limits::{COLUMNS_MAX, ROWS_MAX, TEXT_BYTES_MAX, WORKBOOK_BYTES_MAX};
+use crate::limits::{
+    COLUMNS_MAX, ROWS_MAX, TEXT_BYTES_MAX, WORKBOOK_BYTES_MAX, WORKBOOK_TEXTS_MAX,
+};
 
 /// What sort of file it is, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,12 +215,18 @@ pub(crate) fn rows(
     visit: &mut Visit<'_>,
 ) -> Result<(), ReadError> {
     begin(file)?;
-    let mut rows = 0;
+    let (mut rows, mut bytes) = (0, 0_u64);
     let mut capped = |piece: Piece<'_>| {
-        if let Piece::Row(row) = &piece
-            && row.cells.iter().any(|(column, _)| *column >= COLUMNS_MAX)
-        {
-            return Err(too_many_columns());
+        if let Piece::Row(row) = &piece {
+            if row.cells.iter().any(|(column, _)| *column >= COLUMNS_MAX) {
+                return Err(too_many_columns());
+            }
+            // Cells may share their texts, and rows be repeated: a small file may mean much.
+            let texts = row.cells.iter().map(|(_, value)| value.bytes());
+            bytes = bytes.saturating_add(texts.sum());
+            if bytes > WORKBOOK_TEXTS_MAX {
+                return Err(TOO_MUCH_TEXT);
+            }
         }
         if matches!(piece, Piece::Row(_) | Piece::Named(..)) {
             rows += 1;
@@ -236,6 +244,12 @@ pub(crate) fn rows(
         Format::Json => json::rows(file, sheets, &mut capped),
     }
 }
+
+const TOO_MUCH_TEXT: ReadError = ReadError::TooMuch {
+    what: "bytes in its cells",
+    most: WORKBOOK_TEXTS_MAX,
+    remedy: "divide it into several files",
+};
 
 /// Said of a cell that is cut off while it is read.
 const TOO_LONG: &str = "is longer than a cell may be; shorten it, or attach it as a file";

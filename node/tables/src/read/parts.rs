@@ -12,7 +12,9 @@ use zip::ZipArchive;
 use zip::read::ZipFile;
 
 use super::{File, Format, ReadError, begin};
-use crate::limits::{INFLATED_BYTES_MAX, PART_BYTES_MAX, PARTS_MAX, STYLES_BYTES_MAX};
+use crate::limits::{
+    COLUMNS_MAX, INFLATED_BYTES_MAX, PART_BYTES_MAX, PARTS_MAX, ROWS_MAX, STYLES_BYTES_MAX,
+};
 
 /// Begins the entry of a part in the list at the end of a zip file.
 const ENTRY: &[u8; 4] = b"PK\x01\x02";
@@ -118,7 +120,9 @@ fn inflate(part: ZipFile<'_, &mut dyn File>, name: &str, left: u64) -> Result<u6
     if size > most {
         return Err(too_large());
     }
-    if is_strings && strings_claimed(&head) > size {
+    // Each of them takes five bytes, and no table has more than one for each cell.
+    let most = (size / 5).min(u64::from(ROWS_MAX) * u64::from(COLUMNS_MAX));
+    if is_strings && strings_claimed(&head) > most {
         return Err(ReadError::damaged(
             name,
             "it says that it has more strings than bytes",

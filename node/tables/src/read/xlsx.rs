@@ -4,7 +4,7 @@ use calamine::{DataRef, ExcelDateTime, Reader, SheetVisible, Xlsx, XlsxError};
 
 use super::{File, Piece, Raw, ReadError, Visit};
 use crate::cell::Value;
-use crate::limits::MERGED_MAX;
+use crate::limits::{CELL_CHARS_MAX, COLUMNS_MAX, MERGED_MAX};
 
 type Workbook<'a> = Xlsx<std::io::BufReader<&'a mut dyn File>>;
 
@@ -51,6 +51,9 @@ pub(super) fn rows(
                 hand_over(std::mem::take(&mut row), visit)?;
                 row.number = number;
             }
+            if column >= COLUMNS_MAX {
+                return Err(super::too_many_columns());
+            }
             if row.cells.last().is_some_and(|(last, _)| *last >= column) {
                 return Err(damaged(XlsxError::Unexpected("its cells are out of order")));
             }
@@ -73,8 +76,8 @@ fn value(data: &DataRef<'_>) -> Option<Value> {
         DataRef::Empty => return None,
         DataRef::String(text) if text.trim().is_empty() => return None,
         DataRef::SharedString(text) if text.trim().is_empty() => return None,
-        DataRef::String(text) => Value::Text(text.clone()),
-        DataRef::SharedString(text) => Value::Text((*text).to_owned()),
+        DataRef::String(text) => whole(text),
+        DataRef::SharedString(text) => whole(text),
         DataRef::Int(number) => Value::Text(number.to_string()),
         DataRef::Float(number) => Value::Number(*number),
         DataRef::Bool(flag) => Value::Flag(*flag),
@@ -83,6 +86,15 @@ fn value(data: &DataRef<'_>) -> Option<Value> {
         DataRef::DurationIso(_) => Value::Wrong("is a duration; write it as a text"),
         DataRef::Error(_) => Value::Wrong("holds the error of a formula; write the value itself"),
     })
+}
+
+/// The text of a cell. What is longer is refused as a cell, and cells may share one text: to hold
+/// it for each of them serves nobody.
+fn whole(text: &str) -> Value {
+    if text.len() > 8 * CELL_CHARS_MAX {
+        return Value::Wrong(super::TOO_LONG);
+    }
+    Value::Text(text.to_owned())
 }
 
 /// A day; a time of day that has none is the text of that time.

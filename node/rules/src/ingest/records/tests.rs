@@ -44,6 +44,21 @@ fn good_records_are_taken_together() {
     assert!(judged(Vec::new()).arrivals.is_empty());
 }
 
+/// Whoever judges by a charter that is not the owner's keeps nothing out for ever.
+#[test]
+fn by_anothers_charter_nothing_is_kept_out() {
+    let good = version(PEER, 1, 5, "text");
+    let unverified = Unverified {
+        peer: rcp(ABOUT),
+        owner: rcp(PEER),
+        log: LogId::new([1; 32]),
+        records: vec![(3, named(&good), Ok(good.into_signed()))],
+    };
+    let found = judge(&charter(ABOUT), unverified);
+    assert!(found.arrivals.is_empty(), "{found:?}");
+    assert_eq!(found.refusals.len(), 1);
+}
+
 #[test]
 fn what_its_author_did_wrong_keeps_a_version_out_and_damage_does_not() {
     let good = version(PEER, 1, 5, "text");
